@@ -127,7 +127,7 @@ class CapacityLoad(ConversationLoad, frozen=True, kw_only=True, tag="capacity"):
         return turn.group == WARM_UP
 
     def warmup_mistake(self, warmup: Warmup) -> str:
-        """Only a time is allowed: it is a level of its own. Turns make no sense, as each level settles anyway."""
+        """Only a time is allowed, as a level of its own: each level settles anyway."""
         return "in a capacity search give a time, such as 30s" if warmup.turns else ""
 
     def sentence(self) -> str:

@@ -21,7 +21,7 @@ from chatload.prompts.placeholders import needs_filling, placeholders_in
 from chatload.prompts.script import Script
 
 ARTICLE_PROMPT = "Once a upon time,"
-"""The message of the article's JMeter plan, as it is spelt there."""
+"""The message of the article's JMeter plan, in its spelling."""
 
 TURNS = Whole(
     name="turns",
@@ -76,7 +76,7 @@ SYSTEM_PROMPT = TextOrFile(
 
 
 ESCAPED = "\\{"
-"""In `placeholders` of prompts whose placeholders are all escaped by a backslash."""
+"""Stands in `placeholders` for prompts whose placeholders are all escaped by a backslash."""
 CONVERSATION_OPTIONS = (HISTORY, PROMPT, PROMPTS, PROMPTS_COLUMN, SYSTEM_PROMPT, *IMAGE_OPTIONS)
 
 
@@ -121,7 +121,7 @@ class ConversationLoad(ThinkingLoad, frozen=True, kw_only=True):
 
     @property
     def fixed_prompt(self) -> str:
-        """The message, with history off, no file of prompts, no generated prompts and no placeholders."""
+        """The value of --prompt, unless history, a file, generated prompts or placeholders make messages differ."""
         differs = self.history or self.prompts or self.prompt_tokens or needs_filling(self.prompt)
         return "" if differs else self.prompt
 

@@ -60,5 +60,5 @@ def length_fields(
 
 
 def length_pairs(reader: OptionReader, prompt: Option[Lengths | None] = PROMPT_TOKENS) -> tuple[Pair, ...]:
-    """The pairs of the file that --prompt-tokens names; none where it names none."""
+    """The pairs of the file that --prompt-tokens names; empty if it names none."""
     return read_file(reader, prompt, prompt.file_in(reader.text(prompt)), read_pairs) or ()

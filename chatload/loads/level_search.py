@@ -1,4 +1,4 @@
-"""Which number of users to try next in a search for the most that a server holds.
+"""Chooses the number of users to try next in a search for the most that a server serves within the SLOs.
 
 Doubling finds a bracket, bisection narrows it. Then its two ends are measured again, all their turns judged together,
 until they are decided or were measured `windows` times: near the limit one measurement decides by chance. If an end

@@ -68,7 +68,7 @@ class RequestSchedule:
 
 
 def new_tokens(lengths: tuple[int, int], before: tuple[int, int]) -> int:
-    """Tokens that a turn adds to its history: its whole prompt less prompt and answer of the turn before."""
+    """Tokens that a turn adds to its history: its whole prompt less that of the turn before and its answer."""
     return max(LEAST_TOKENS, lengths[0] - sum(before))
 
 

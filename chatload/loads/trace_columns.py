@@ -110,5 +110,5 @@ TIME_UNITS: Mapping[str, str] = _times()
 
 
 def form_of(columns: frozenset[str]) -> Form | None:
-    """The format that these columns identify."""
+    """The format that these columns identify; None if there is none."""
     return next((form for form in FORMS if form.columns <= columns), None)

@@ -78,7 +78,7 @@ class VisitorsLoad(ConversationLoad, frozen=True, kw_only=True, tag="visitors"):
         return since_s < warmup.seconds
 
     def warmup_mistake(self, warmup: Warmup) -> str:
-        """Turns are no warm-up: first turns of conversations differ from later ones, and would be missing."""
+        """Only a time is allowed: without their first turns, conversations would not be typical."""
         if warmup.turns:
             return "with visitors give a time, such as 30s: long enough for the first ones to be gone"
         return "no visitor arrives later: none would count" if warmup.seconds >= self.arriving_s else ""

@@ -16,7 +16,7 @@ from chatload.files.reading import Mistakes, quoted
 from chatload.files.records import Record, Records
 from chatload.prompts.file_notes import session_of, split_notes, unused_keys, unused_keys_notes
 from chatload.prompts.image_files import KEYS as IMAGE_KEYS
-from chatload.prompts.image_files import images_beside, images_in
+from chatload.prompts.image_files import images_in, images_of_record
 from chatload.prompts.messages import (
     MESSAGES,
     MODEL,
@@ -33,7 +33,7 @@ from chatload.prompts.messages import (
 from chatload.prompts.script import Script
 
 SHIPPED_CONVERSATIONS = packaged(SCENARIOS) / "prompts" / "conversations.jsonl"
-"""The conversations that are used where no file is named."""
+"""The conversations that are used without --prompts."""
 LINES = ("turns", "prompts")
 """Keys of a list of the user's lines."""
 TWO_SPEAKERS = ("dialog", "dialogue", "utterances", "data")
@@ -171,7 +171,7 @@ def _script(
     if _is_of_two_speakers(value, name):
         value = value[::2]
     found = _user_side(value, f'"{name}"', _system(content), content, folder)
-    images = images_beside(content, folder) if plain(name) not in IMAGE_KEYS else ()
+    images = images_of_record(content, folder) if plain(name) not in IMAGE_KEYS else ()
     if not images:
         return found
     first, *others = found.images or ((),)

@@ -25,8 +25,8 @@ def images_in(value: object, folder: Path) -> tuple[str, ...]:
     return tuple(_url(_of_part(part), folder) for part in parts if is_image(part))
 
 
-def images_beside(content: Mapping[str, object], folder: Path) -> tuple[str, ...]:
-    """URLs of the images under KEYS; each key has one image or a list."""
+def images_of_record(content: Mapping[str, object], folder: Path) -> tuple[str, ...]:
+    """URLs of the images of a record under KEYS; each key has one image or a list."""
     found: list[object] = []
     for name, value in content.items():
         if plain(name) in KEYS and value not in (None, "", []):

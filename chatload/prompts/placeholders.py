@@ -27,7 +27,7 @@ ONE_NUMBER = re.compile(rf"#\{{(?:user|turn{STEPS}|number{STEPS}|random:{NUMBER}
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 MOST_SHOWN = 6
 MANY_USERS = 1_000_000
-"""Users beyond the planned number have `number` = turn · MANY_USERS + user + 1, which no planned turn has."""
+"""`number` of users beyond the planned ones is turn · MANY_USERS + user + 1, above those of most plans."""
 
 
 @dataclass(frozen=True, slots=True)
