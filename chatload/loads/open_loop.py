@@ -146,7 +146,8 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
     def sentence(self) -> str:
         """The load in words."""
         if self.trace:
-            conversations = f" in {self.conversations:,} conversations" if self.conversations else ""
+            n = self.conversations
+            conversations = f" in {plural(n, 'conversation')}" if n else ""
             requests = f"{plural(self.requests, 'request')}{conversations}"
             return f"{requests} as due in {self.trace}{self.others_words}"
         if self.interval_s == 0:
