@@ -96,3 +96,8 @@ def test_nobody_there_is_a_turn_s_failure() -> None:
     with pytest.raises(TurnError, match="refused") as caught:
         connect(Address(f"http://127.0.0.1:{port}"), 2, kernel_stamps=True)
     assert caught.value.code == "connect"
+    with pytest.raises(TurnError) as caught:
+        connect(Address("http://[::1]:1", lookup=lambda *_, **__: []), 2, kernel_stamps=True)
+    assert caught.value.detail == "[::1]:1: no address", (
+        "a detail that begins with :: would be a command of CI"
+    )
