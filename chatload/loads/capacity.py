@@ -18,7 +18,7 @@ from chatload.loads.think_time import RANDOM_THINK_TIME, thinking
 from chatload.loads.user_classes import chat_users
 from chatload.model.turn import Turn
 from chatload.options.length_options import LENGTH_OPTIONS
-from chatload.options.option import Choice, Number, Whole
+from chatload.options.option import Choice, Integer, Number
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_AT_ONCE, Range, seconds, share, whole
 from chatload.options.run_options import ALLOW_FAILED, SLO, SURE
@@ -32,14 +32,14 @@ CAPACITY_IN = Choice(
     help="users: users at once, who wait for replies; arrivals: conversations a minute, however slow the server is",
     label="Capacity in",
 )
-FIRST = Whole(
+FIRST = Integer(
     name="first",
     default="8",
     range=whole(1, MOST_AT_ONCE),
     help="chat users of the first level; with capacity-in arrivals, here and below, conversations a minute",
     label="Users of the first level",
 )
-MOST = Whole(
+MOST = Integer(
     name="most",
     default="1000",
     range=whole(1, MOST_AT_ONCE),
@@ -60,7 +60,7 @@ PRECISION = Number(
     help="the search ends when the answer is known to within this share",
     label="Precision of the answer",
 )
-WINDOWS = Whole(
+WINDOWS = Integer(
     name="windows",
     default="4",
     range=whole(1, 1000),

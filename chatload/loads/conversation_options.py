@@ -13,7 +13,7 @@ from chatload.loads.input_files import read_conversations, read_file, read_text
 from chatload.loads.load_shape import Inputs
 from chatload.loads.think_time import ThinkingLoad
 from chatload.options.length_options import PROMPT_TOKENS, TextOrFile
-from chatload.options.option import FileName, Group, Switch, Text, Whole
+from chatload.options.option import FileName, Group, Integer, Switch, Text
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_REQUESTS, whole
 from chatload.prompts.conversation_file import SHIPPED_CONVERSATIONS, ConversationFile
@@ -23,7 +23,7 @@ from chatload.prompts.script import Script
 ARTICLE_PROMPT = "Once a upon time,"
 """The message of the article's JMeter plan, in its spelling."""
 
-TURNS = Whole(
+TURNS = Integer(
     name="turns",
     default="10",
     range=whole(1, MOST_REQUESTS),

@@ -9,7 +9,7 @@ import msgspec
 
 from chatload.model.words import plural
 from chatload.options.length_options import PROMPT_TOKENS
-from chatload.options.option import Group, InvalidValue, Option, Whole
+from chatload.options.option import Group, Integer, InvalidValue, Option
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import whole
 from chatload.prompts.synthetic_images import MOST_SIDE
@@ -49,7 +49,7 @@ class SizeOption(Option[tuple[int, int]]):
         return size
 
 
-IMAGES = Whole(
+IMAGES = Integer(
     name="images",
     default="0",
     range=whole(0, MOST_IMAGES),

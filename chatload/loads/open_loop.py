@@ -24,13 +24,13 @@ from chatload.loads.user_classes import chat_users
 from chatload.model.turn import Turn
 from chatload.model.words import plural
 from chatload.options.length_options import ANSWER_TOKENS, LENGTH_OPTIONS, PROMPT_TOKENS
-from chatload.options.option import Choice, FileName, Group, Number, Switch, Whole
+from chatload.options.option import Choice, FileName, Group, Integer, Number, Switch
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import DAY_S, LONGEST_RUN_S, MOST_REQUESTS, seconds, whole
 from chatload.options.run_options import LOAD_SEED, MAX_TOKENS, SEED, load_seed_of
 from chatload.options.warmup import Warmup
 
-REQUESTS = Whole(
+REQUESTS = Integer(
     name="requests",
     default="100",
     range=whole(1, MOST_REQUESTS),

@@ -16,12 +16,12 @@ from chatload.options.length_options import (
     PROMPT_TOKENS,
     SHARED_PREFIX_TOKENS,
 )
-from chatload.options.option import Whole, Wholes
+from chatload.options.option import Integer, Integers
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_AT_ONCE, MOST_REQUESTS, whole
 from chatload.options.warmup import Warmup
 
-LEVELS = Wholes(
+LEVELS = Integers(
     name="levels",
     default="1,2,4,8",
     range=whole(1, MOST_AT_ONCE),
@@ -29,7 +29,7 @@ LEVELS = Wholes(
     help="numbers of requests in flight, one after another",
     label="Requests in flight, level after level",
 )
-ROUNDS = Whole(
+ROUNDS = Integer(
     name="rounds",
     default="2",
     range=whole(1, MOST_REQUESTS),

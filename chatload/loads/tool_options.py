@@ -16,7 +16,7 @@ from chatload.model.errors import UsageError
 from chatload.model.words import plural
 from chatload.options.distribution import Distribution
 from chatload.options.length_options import ANSWER_TOKENS, PROMPT_TOKENS
-from chatload.options.option import Choice, FileName, Group, Whole
+from chatload.options.option import Choice, FileName, Group, Integer
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, whole
 
@@ -39,7 +39,7 @@ DEFAULT_TOOLS: tuple[Mapping[str, Any], ...] = (
 )
 """The tools that requests name without --tools."""
 
-TOOL_ROUNDS = Whole(
+TOOL_ROUNDS = Integer(
     name="tool-rounds",
     default="0",
     range=whole(0, MOST_ROUNDS),
@@ -63,7 +63,7 @@ TOOL_LATENCY = replace(
     help="s that the tools of a round take, drawn as think-time",
     label="Tools take (s)",
 )
-TOOL_RESULT_TOKENS = Whole(
+TOOL_RESULT_TOKENS = Integer(
     name="tool-result-tokens",
     default="200",
     range=whole(4, MOST_TOKENS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chatload.options.distribution import Distribution, read_distribution
-from chatload.options.option import Choice, Group, InvalidValue, Option, Text, Whole
+from chatload.options.option import Choice, Group, Integer, InvalidValue, Option, Text
 from chatload.options.ranges import MOST_TOKENS, Range, whole
 
 MOST_GROUPS = 10_000
@@ -69,7 +69,7 @@ ANSWER_TOKENS = LengthOption(
     help="tokens of each answer: as prompt-tokens, without @FILE (max-tokens, with ignore_eos where the server has "
     "it); empty: up to max-tokens",
 )
-SHARED_PREFIX_TOKENS = Whole(
+SHARED_PREFIX_TOKENS = Integer(
     name="shared-prefix-tokens",
     default="0",
     range=whole(0, MOST_TOKENS),
@@ -77,7 +77,7 @@ SHARED_PREFIX_TOKENS = Whole(
     label="Shared beginning of prompts (tokens)",
     help="tokens of a generated text in the system message that users of a group share, part of prompt-tokens",
 )
-PREFIX_GROUPS = Whole(
+PREFIX_GROUPS = Integer(
     name="prefix-groups",
     default="1",
     range=whole(1, MOST_GROUPS),

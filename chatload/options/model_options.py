@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from chatload.model.model_mix import MixMistake, mix_of
-from chatload.options.option import Choice, Group, InvalidValue, OptionalWhole, Text
+from chatload.options.option import Choice, Group, InvalidValue, OptionalInteger, Text
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, whole
 
@@ -47,7 +47,7 @@ REASONING_EFFORT = Choice(
     label="How much it reasons",
     help="how much the model reasons; default: not sent",
 )
-THINKING_BUDGET = OptionalWhole(
+THINKING_BUDGET = OptionalInteger(
     name="thinking-budget",
     default="",
     range=whole(0, MOST_TOKENS),

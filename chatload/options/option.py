@@ -163,7 +163,7 @@ class Number(Option[float]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Whole(Option[int]):
+class Integer(Option[int]):
     """A whole number within `range`."""
 
     range: Range
@@ -185,7 +185,7 @@ class OptionalNumber(Option[float | None]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptionalWhole(Option[int | None]):
+class OptionalInteger(Option[int | None]):
     """A whole number within `range`, or empty."""
 
     range: Range
@@ -216,7 +216,7 @@ class ListenAt(Option[tuple[str, int] | None]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wholes(Option[tuple[int, ...]]):
+class Integers(Option[tuple[int, ...]]):
     """Up to `most_numbers` whole numbers within `range`, separated by commas."""
 
     range: Range

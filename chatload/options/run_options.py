@@ -29,17 +29,17 @@ from chatload.options.option import (
     FileName,
     Group,
     HourlyCost,
+    Integer,
     JsonObject,
     ListenAt,
     Number,
     Option,
+    OptionalInteger,
     OptionalNumber,
-    OptionalWhole,
     Slos,
     Switch,
     Text,
     TokenPrice,
-    Whole,
     declared,
 )
 from chatload.options.option_reader import OptionReader
@@ -57,7 +57,7 @@ SERVER = Choice(
     help="kind of server; auto asks the server",
     label="Kind of server",
 )
-MAX_TOKENS = Whole(
+MAX_TOKENS = Integer(
     name="max-tokens",
     default="2000",
     range=whole(0, MOST_TOKENS),
@@ -145,7 +145,7 @@ CONTEXT_FULL = Choice(
     label="When a conversation no longer fits the context",
     help="end: it is over, other turns are not held; trim: its oldest exchanges are left out; fail: the turn failed",
 )
-CONTEXT_LIMIT = OptionalWhole(
+CONTEXT_LIMIT = OptionalInteger(
     name="context-limit",
     default="",
     range=whole(1, MOST_TOKENS),
@@ -182,7 +182,7 @@ ECHO_CHECK = Switch(
     help="each prompt asks for a reference of its own: a reply with another user's fails as cross_talk, and the run",
     label="Look for replies of other users",
 )
-SAME_ANSWERS = Whole(
+SAME_ANSWERS = Integer(
     name="same-answers",
     default="0",
     range=whole(0, 100),
@@ -243,7 +243,7 @@ TURN_NAME = Text(
     help="name of a turn in Locust's table and in JTL files, as a JMeter sampler has one",
     label="Name of a turn in tables",
 )
-SEED = OptionalWhole(
+SEED = OptionalInteger(
     name="seed",
     default="",
     range=whole(0, 2**63 - 1),
@@ -251,7 +251,7 @@ SEED = OptionalWhole(
     label="Seed",
     help="seed of all random choices; empty: other prompts in each run, all else as with 1",
 )
-LOAD_SEED = OptionalWhole(
+LOAD_SEED = OptionalInteger(
     name="load-seed",
     default="",
     range=whole(0, 2**63 - 1),

@@ -72,9 +72,9 @@ def server_address(reader: OptionReader) -> tuple[str, Route]:
     if problem:
         reader.add_named_mistake("host", repr(shown[:80]), problem)
         return host, Route()
-    host = host.strip(" ").partition("?")[0].rstrip("/")
-    query = str(reader.values.get("host")).strip(" ").partition("?")[2]
-    scheme, _, rest = host.partition("://")
+    address, _, query = host.strip(" ").partition("?")
+    address = address.rstrip("/")
+    scheme, _, rest = address.partition("://")
     authority, slash, path = rest.partition("/")
     origin = f"{scheme.lower()}://{authority}"
     asked = reader.get(PATH)
@@ -82,7 +82,7 @@ def server_address(reader: OptionReader) -> tuple[str, Route]:
         return _by_path(reader, origin, slash + path, asked, query)
     found = read_path(slash + path)
     if found.refused:
-        reader.add_named_mistake("host", repr(_without_secrets(host)[:80]), found.refused)
+        reader.add_named_mistake("host", repr(_without_secrets(address)[:80]), found.refused)
     return origin + found.prefix, Route(apis=found.apis, query=query, dialect=found.dialect)
 
 

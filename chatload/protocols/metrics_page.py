@@ -10,13 +10,19 @@ from chatload.protocols.server_kinds import KINDS
 LARGEST_COUNTS = ("kv_use",)
 """Numbers of which the largest is used where a page has several, one per engine; others are added up."""
 
-_OURS: dict[bytes, set[tuple[str, bool]]] = {}
-"""{name on the page: {(our name, whether only other versions use it)}}"""
-for _kind in KINDS:
-    for _other, _gauges in ((False, _kind.gauges), (True, _kind.other_gauges)):
-        for _ours, _names in _gauges.items():
-            for _theirs in _names:
-                _OURS.setdefault(_theirs.encode(), set()).add((_ours, _other))
+
+def _our_names() -> dict[bytes, set[tuple[str, bool]]]:
+    """{name on the page: {(our name, whether only other versions use it)}}."""
+    found: dict[bytes, set[tuple[str, bool]]] = {}
+    for kind in KINDS:
+        for other, gauges in ((False, kind.gauges), (True, kind.other_gauges)):
+            for ours, names in gauges.items():
+                for theirs in names:
+                    found.setdefault(theirs.encode(), set()).add((ours, other))
+    return found
+
+
+_OURS = _our_names()
 OF_ANY_PROCESS = {"process_cpu_s"}
 """Numbers that any Python process may export: a page with nothing else is not a model server's."""
 _SAMPLE = re.compile(

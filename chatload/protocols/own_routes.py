@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from chatload.protocols.probe_answers import CHAT_PATH
+
 OLLAMA_ROUTE = "/api/generate"
-CHAT_PATH = "/v1/chat/completions"
 _OPTIONS = {
     "num_predict": "max_tokens",
     "temperature": "temperature",

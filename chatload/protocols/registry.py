@@ -15,12 +15,8 @@ from chatload.protocols.server_kind import DetectedServer, ServerKind
 from chatload.protocols.server_kinds import KINDS, modules_of
 from chatload.protocols.servers.openai_compatible import TITLE as ANY_TITLE
 
-DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect
-    for dialect in sorted(
-        (dialect for module in modules_of(dialects) for dialect in module.DIALECTS), key=lambda one: one.order
-    )
-}
+_FOUND: list[Dialect] = [dialect for module in modules_of(dialects) for dialect in module.DIALECTS]
+DIALECTS: dict[str, Dialect] = {one.name: one for one in sorted(_FOUND, key=lambda one: one.order)}
 
 PROMPT_KEYS: frozenset[str] = frozenset(dialect.prompt_key for dialect in DIALECTS.values())
 """Fields of a request body that hold the prompt or the messages."""

@@ -20,8 +20,8 @@ ENABLE_THINKING: ThinkingForms = {
 def thinking_fields(forms: ThinkingForms, asked: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
     """(request fields for the values in `asked`, keys of `asked` that `forms` lacks). Nested objects are merged."""
     fields: dict[str, object] = {}
-    for name, value in asked.items():
-        for key, new in forms[name](value).items() if name in forms else ():
+    for name in filter(forms.__contains__, asked):
+        for key, new in forms[name](asked[name]).items():
             old = fields.get(key)
             fields[key] = {**old, **new} if isinstance(old, dict) and isinstance(new, dict) else new
     return fields, [name for name in asked if name not in forms]

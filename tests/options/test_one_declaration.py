@@ -12,14 +12,14 @@ from chatload.live.start_form import groups
 from chatload.loads.chat import SHAPE, ChatLoad
 from chatload.loads.load_shape import Shape
 from chatload.loads.registry import SHAPES
-from chatload.options.option import Group, Whole, declared
+from chatload.options.option import Group, Integer, declared
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import whole
 from chatload.options.run_options import OPTIONS
 from chatload.runner.locust_options import register
 from lab.generate_docs import generated
 
-INVENTED = Whole(
+INVENTED = Integer(
     name="cups-of-tea",
     default="3",
     range=whole(1, 9),
