@@ -119,7 +119,8 @@ def main(argv: Sequence[str]) -> int:
         output.discard(sys.stdout)
         return 0
     except OSError as error:
-        sys.stderr.write(f"{error.filename or 'standard output'}: {error.strerror}\n")
+        nameless = "working directory" if isinstance(error, FileNotFoundError) else "standard output"
+        sys.stderr.write(f"{error.filename or nameless}: {error.strerror}\n")
         output.discard(sys.stdout)
         return 2
 

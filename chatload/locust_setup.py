@@ -66,6 +66,7 @@ def install(shape: Shape) -> None:
             )
         return
     _installed.append(shape)
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115 - closed at the start, and Locust reads keys
     if "--worker" in sys.argv:  # before it waits for its master
         _exit_if(secret_mistakes(os.environ))
     prefer_own("plots")  # before the locustfile imports one of its own

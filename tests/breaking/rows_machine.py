@@ -116,7 +116,7 @@ def full_device(p: Shard) -> Ended:
 def output_and_errors_closed(p: Shard) -> Ended:
     """Closed before Python starts, which only a shell can do."""
     command = ["-m", "locust", *PRINTING, "--host", p.serve(), "--out", str(p.run)]
-    shell = "['sh', '-c', 'exec \"$0\" \"$@\" >&- 2>&-', sys.executable, *sys.argv[1:]]"
+    shell = "['sh', '-c', 'exec \"$0\" \"$@\" <&- >&- 2>&-', sys.executable, *sys.argv[1:]]"
     return p.python("-c", f"import os, sys; os.execvp('sh', {shell})", *command)
 
 

@@ -47,6 +47,17 @@ def test_a_run_that_still_goes_on_gets_no_summary(tmp_path: Path) -> None:
     assert not (folder / "summary.json").exists()
 
 
+def test_a_working_directory_that_is_gone_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(argv: list[str]) -> int:
+        raise FileNotFoundError(2, "No such file or directory")  # as os.getcwd does
+
+    monkeypatch.setitem(COMMANDS, "report", gone)
+    assert main(["report", "x"]) == 2
+    assert capsys.readouterr().err == "working directory: No such file or directory\n"
+
+
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
