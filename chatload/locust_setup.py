@@ -82,6 +82,7 @@ def install(shape: Shape) -> None:
     @events.init.add_listener
     def begin(environment: Environment, web_ui: Any = None, **_: Any) -> None:
         processes.interrupts_to_locust(lambda: tell_interrupted(environment))
+        processes.quits_in_main(environment.events.quitting)
         mistakes = secret_mistakes(os.environ) + tracing_mistakes(environment.parsed_options.otel)
         hidden = prefer_own("plots")
         if isinstance(environment.runner, WorkerRunner):

@@ -54,6 +54,7 @@ def test_a_working_directory_that_is_gone_is_named(
         raise FileNotFoundError(2, "No such file or directory")  # as os.getcwd does
 
     monkeypatch.setitem(COMMANDS, "report", gone)
+    monkeypatch.setattr("chatload.model.output.discard", lambda stream: None)
     assert main(["report", "x"]) == 2
     assert capsys.readouterr().err == "working directory: No such file or directory\n"
 

@@ -41,14 +41,16 @@ class Going:
         return self.process.returncode, text
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_stopped_early_is_not_green(stop: int, vllm: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("stop", "processes"), [(signal.SIGTERM, 2), (signal.SIGINT, 1)])
+def test_stopped_early_is_not_green(stop: int, processes: int, vllm: Any, tmp_path: Path) -> None:
     host, _, _ = vllm()
-    run = Going(host, tmp_path / "run")
-    wait_for_turns(run.journal, 1)
+    run = Going(host, tmp_path / "run", *two_processes()[: 6 * (processes - 1)])
+    journal = run.journal if processes == 1 else run.journal.with_name("journal-master.jsonl")
+    wait_for_turns(journal, 1)
     run.process.send_signal(stop)
     code, text = run.ended()
     assert code == 4, text
+    assert "Traceback" not in text
     (incomplete,) = json.loads((run.out / "summary.json").read_text())["incomplete"]
     assert "It was stopped before its plan was done:" in incomplete
     assert f"exit code 4: {incomplete}" in text or "NOT TRUSTWORTHY" in text, "a busy machine is said first"

@@ -10,6 +10,7 @@ from typing import Any
 
 import gevent
 import psutil
+from locust.event import EventHook
 
 from chatload.runner.local_users import LocalUsers
 
@@ -73,6 +74,26 @@ def interrupts_to_locust(tell: Callable[[], None]) -> None:
         gevent.kill(main, KeyboardInterrupt)
 
     signal.signal(signal.SIGINT, interrupt)
+
+
+def quits_in_main(quitting: EventHook) -> None:
+    """Have Locust quit in its main greenlet only, once; call it from there.
+
+    Its handler of SIGTERM quits in a greenlet of its own, whose end wakes the main one, which quits as well: the exit
+    of the slower one breaks off what the other does when Python ends (it waits for the workers of --processes).
+    """
+    main, begun = gevent.getcurrent(), False
+
+    def quit_here(**_: object) -> None:
+        nonlocal begun
+        if gevent.getcurrent() is not main:
+            if not begun:
+                gevent.kill(main, KeyboardInterrupt)  # as after Ctrl-C, which Locust waits for
+                begun = True
+            gevent.get_hub().switch()  # for ever: what a handler of a signal raises goes to the main greenlet
+        begun = True
+
+    quitting.add_listener(quit_here)
 
 
 @contextmanager
