@@ -128,7 +128,7 @@ def _compared(
     must_be = unlike(sides, gate_conditions if gate else _conditions)
     differing = [*must_be, *((one.name, one.values) for one in measured if one.too_far)]
     may_be = [*unlike(sides, dialect_of), *((one.name, one.values) for one in measured if not one.too_far)]
-    empty = [name for name, runs in zip(names, sides, strict=True) if not any(map(_has_good_turn, runs))]
+    empty = [name for name, runs in zip(names, sides, strict=True) if not any(map(has_good_turn, runs))]
     refused = f"{' and '.join(empty)} has no good turn" if empty else ""
     found: Sequence[Effect] = ()
     stretch = _stretch([*a, *b], window)
@@ -200,7 +200,8 @@ def made_up(a: Sequence[Run], b: Sequence[Run]) -> str:
     )
 
 
-def _has_good_turn(run: Run) -> bool:
+def has_good_turn(run: Run) -> bool:
+    """Whether a run has a turn that succeeded."""
     return any(turn.ok for turn in run.turns)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chatload.analysis.comparison import Comparison, trustworthy
+from chatload.analysis.comparison import Comparison, has_good_turn, trustworthy
 from chatload.analysis.completeness import shortcomings
 from chatload.analysis.exit_code import (
     FAILED_TURNS,
@@ -21,6 +21,8 @@ from chatload.analysis.slo_verdict import unsure
 from chatload.model.summary import Summary
 from chatload.model.verdict import CANNOT_TELL, MISSED, PART, WORSE, Effect, SloVerdict
 from chatload.store.journal import Run
+
+NO_GOOD_TURN = "it has no good turn, so it is no baseline."
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,4 +100,5 @@ def gate(
     doubtful = run.manifest.exit_code == UNTRUSTED or not summary.validity.trustworthy
     unusable = [(each, "") for each in runs if (doubtful if each is run else not trustworthy(each))]
     unusable += [(each, why) for each in runs for why in shortcomings(each)]
+    unusable += [(each, NO_GOOD_TURN) for each in runs[1:] if not has_good_turn(each)]
     return Gate(run, summary, comparison, tuple(unusable), too_many_failed(run, summary, allow_failed), sure)

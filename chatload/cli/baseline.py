@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from chatload.analysis.comparison import LEAST_BASELINES, check_run, trustworthy
+from chatload.analysis.comparison import LEAST_BASELINES, check_run, has_good_turn, trustworthy
 from chatload.analysis.completeness import shortcomings
 from chatload.cli.compare import add_force, refuse_unlike, runs_below
 from chatload.model.errors import UsageError
@@ -53,7 +53,8 @@ def baseline(argv: Sequence[str]) -> int:
 
 def _shortcomings(run: Run) -> list[str]:
     """Why nothing can be concluded from a run."""
-    return shortcomings(run) + ([] if trustworthy(run) else ["its measurement is not to be trusted"])
+    found = [] if trustworthy(run) else ["its measurement is not to be trusted"]
+    return shortcomings(run) + found + ([] if has_good_turn(run) else ["it has no good turn"])
 
 
 def _copy(run: Run, folder: Path) -> None:

@@ -32,6 +32,7 @@ from tests.runs_builder import (
     write_good,
     write_run,
 )
+from tests.runs_builder import STEADY as STEADY_SHAPE
 
 MET, MISSED, UNSURE = "p50 ttft_ms <= 200", "p50 ttft_ms <= 50", "p99 ttft_ms <= 450"
 STEADY, SLOWER = str(HERE / "steady"), str(HERE / "slower")
@@ -88,6 +89,18 @@ def test_an_untrustworthy_measurement_outranks_a_miss(tmp_path: Path) -> None:
     folder = write_good(tmp_path / "run", Shape(), exit_code=4)
     assert main(["check", str(folder), "--slo", MISSED]) == 4
     assert main(["check", VLLM, "--baseline", str(folder)]) == 4
+
+
+def test_a_baseline_without_a_good_turn_allows_no_conclusion(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = [as_failed(turn, "http_5xx", "") for turn in good_turns(STEADY_SHAPE)]
+    run_id = {"run_id": "another"}
+    failed = write_run(tmp_path / "f", manifest_of(STEADY_SHAPE, turns, **run_id), turns, user_lines(turns))
+    assert main(["check", STEADY, "--baseline", str(failed)]) == 4
+    assert "f: it has no good turn, so it is no baseline." in capsys.readouterr().out
+    assert main(["baseline", "add", str(failed), str(tmp_path / "kept")]) == 2
+    assert f"{failed}: no baseline: it has no good turn" in capsys.readouterr().err
 
 
 def test_the_runs_own_slos_are_the_default(tmp_path: Path) -> None:
