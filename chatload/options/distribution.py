@@ -25,7 +25,7 @@ _NORMAL = NormalDist()
 _BOUND = re.compile(r"(.*?)\s+at\s+(least|most)\s+(\S+)", re.IGNORECASE)
 _EXPONENTIAL = re.compile(r"exp(?:onential)?\s+(\S+)", re.IGNORECASE)
 _SPREAD = re.compile(
-    r"(?:(log)?normal\s*)?\(?\s*([^\s,±()+]+)\s*(?:±|\+-|,|\s)\s*([^\s,±()]+)\s*\)?", re.IGNORECASE
+    r"(?:((?:log)?normal)\s*)?\(?\s*([^\s,±()+]+)\s*(±|\+-|,|\s)\s*([^\s,±()]+)\s*\)?", re.IGNORECASE
 )
 
 
@@ -156,6 +156,8 @@ def read_distribution(text: str, limits: Range, *, pauses: bool = False) -> Dist
             raise InvalidValue(f"has “at {which}” twice")
         bounds[which] = number(bound[3])
     between, exp, spread = text.partition(".."), _EXPONENTIAL.fullmatch(text), _SPREAD.fullmatch(text)
+    if spread and not spread[1] and spread[3] not in ("±", "+-"):  # "2,5" may be 2.5, and "1,500" 1500
+        spread = None
     if between[1] or not (exp or spread):
         if bounds:
             raise InvalidValue("“at least” and “at most” go with exp, normal and lognormal only")
@@ -173,8 +175,8 @@ def read_distribution(text: str, limits: Range, *, pauses: bool = False) -> Dist
         found = Distribution(mean, "exponential", least, most=bounds.get("most"))
     else:
         assert spread is not None
-        law: Law = "lognormal" if spread[1] else "normal"
-        found = Distribution(mean, law, least, number(spread[3]), bounds.get("most"))
+        law: Law = "lognormal" if spread[1] and spread[1].lower() == "lognormal" else "normal"
+        found = Distribution(mean, law, least, number(spread[4]), bounds.get("most"))
         if not found.spread or not mean:
             raise InvalidValue(
                 "mean and standard deviation must be more than 0: write a number for no spread"

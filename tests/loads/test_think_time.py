@@ -70,6 +70,9 @@ def test_a_think_time_is_a_number_or_drawn(text: str, words: str, think: Distrib
         "2±",
         "lognormal",
         "2±x",
+        "2,5",
+        "2 5",
+        "(2, 5)",
     ],
 )
 def test_everything_else_is_a_mistake(text: str) -> None:
