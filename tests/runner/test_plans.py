@@ -10,7 +10,7 @@ import pytest
 
 from chatload.loads.registry import SHAPES
 from chatload.model.errors import UsageError
-from chatload.runner.locust_patches.option_parser import tell_mistakes
+from chatload.runner.locust_patches.option_parser import misnamed_variables, tell_mistakes
 from chatload.runner.plans import Plans, plan_mistakes
 from tests.runner.fake_locust import FakeProcess
 
@@ -81,3 +81,20 @@ def test_unknown_arguments_and_wrong_values_are_told_together_with_the_mistakes_
         with pytest.raises(SystemExit) as ended:
             parser.parse_args(given)
         assert (ended.value.code, capsys.readouterr().err) == (2, words)
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("CHATLOAD_MAXTOKENS", "no such option (did you mean CHATLOAD_MAX_TOKENS?)"),
+        ("CHATLOAD_TURN", "no such option (did you mean CHATLOAD_TURNS?)"),
+        ("CHATLOAD_USERS", "no option of chatload's: Locust's is LOCUST_USERS"),
+        ("CHATLOAD_TURNS", ""),
+        ("CHATLOAD_API_KEY", ""),
+        ("CHATLOAD_CI_HOST", ""),
+        ("MAXTOKENS", ""),
+    ],
+)
+def test_a_misspelt_environment_variable_is_a_mistake_and_not_left_out(variable: str, words: str) -> None:
+    known = ["CHATLOAD_MAX_TOKENS", "CHATLOAD_TURNS", "LOCUST_USERS", "LOCUST_HOST", None]
+    assert misnamed_variables([variable, "PATH"], known) == ([f"{variable}: {words}"] if words else [])

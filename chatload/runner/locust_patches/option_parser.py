@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from chatload.model.nearest import did_you_mean
@@ -14,6 +16,10 @@ KINDS = {"int": "a whole number", "positive_integer": "a whole number from 1 on"
 """What a type of Locust's options takes, in words."""
 VALUES = (("expected one argument", "needs a value"), ("ignored explicit argument", "takes no value"))
 """argparse's words on a value that is missing, or too much, and ours."""
+OURS, LOCUSTS = "CHATLOAD_", "LOCUST_"
+"""How environment variables of options begin."""
+ALIKE = 0.85
+"""Ratio (difflib) from which the name of a variable passes for a misspelt one: others may be anybody's."""
 RANGED = frozenset(f"--{name}" for name in LOCUST_RANGES)
 """Options whose wrong values the plan tells."""
 
@@ -48,13 +54,13 @@ def tell_mistakes(parser: Any, tell: Callable[[Sequence[str], Mapping[str, Any]]
         except argparse.ArgumentError as error:  # a value is missing: what follows cannot be read
             words = next((ours for theirs, ours in VALUES if error.message.startswith(theirs)), error.message)
             parser.exit(2, f"{_name(error.argument_name)}: {words}\n")
-        if unknown or wrong:
+        misnamed = misnamed_variables(os.environ, [getattr(one, "env_var", None) for one in parser._actions])
+        if unknown or wrong or misnamed:
             known = [name for action in parser._actions for name in action.option_strings]
             told = [one.words for one in wrong if one.option not in RANGED]
-            tell([*told, *(unknown_words(one, known) for one in unknown)], vars(found))
-            parser.error(
-                "; ".join(one.words for one in wrong) or f"unrecognized arguments: {' '.join(unknown)}"
-            )
+            tell([*told, *(unknown_words(one, known) for one in unknown), *misnamed], vars(found))
+            own_words = "; ".join([*(one.words for one in wrong), *misnamed])
+            parser.error(own_words or f"unrecognized arguments: {' '.join(unknown)}")
         return found
 
     parser.parse_args = parse_args
@@ -111,6 +117,23 @@ def unknown_words(argument: str, known: Sequence[str]) -> str:
     if not name.startswith("-"):
         return f"{argument[:80]!r}: no option, and no value of one"
     return f"{name[:80]}: no such option{did_you_mean(name, known)}"
+
+
+def misnamed_variables(environment: Iterable[str], known: Iterable[str | None]) -> list[str]:
+    """What to tell of environment variables that would set an option if they were spelt right; `known` are those of
+    all options."""
+    names = {one for one in known if one}
+    ours = [one.removeprefix(OURS) for one in names if one.startswith(OURS)]
+    found = []
+    for name in sorted(environment):
+        rest = name.removeprefix(OURS)
+        if rest == name or name in names:
+            continue
+        if LOCUSTS + rest in names:
+            found.append(f"{name}: no option of chatload's: Locust's is {LOCUSTS}{rest}")
+        elif near := get_close_matches(rest, ours, 1, ALIKE):
+            found.append(f"{name}: no such option (did you mean {OURS}{near[0]}?)")
+    return found
 
 
 class Joined(argparse._AppendAction):
