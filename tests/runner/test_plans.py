@@ -92,9 +92,12 @@ def test_unknown_arguments_and_wrong_values_are_told_together_with_the_mistakes_
         ("CHATLOAD_TURNS", ""),
         ("CHATLOAD_API_KEY", ""),
         ("CHATLOAD_CI_HOST", ""),
+        ("CHATLOAD_WEB_PORT", ""),
+        ("CHATLOAD_WEB_SERVICE_HOST", ""),
+        ("CHATLOAD_MASTER_PORT_5557_TCP_PORT", ""),
         ("MAXTOKENS", ""),
     ],
 )
 def test_a_misspelt_environment_variable_is_a_mistake_and_not_left_out(variable: str, words: str) -> None:
-    known = ["CHATLOAD_MAX_TOKENS", "CHATLOAD_TURNS", "LOCUST_USERS", "LOCUST_HOST", None]
+    known = ["CHATLOAD_MAX_TOKENS", "CHATLOAD_TURNS", "LOCUST_USERS", "LOCUST_WEB_PORT", None]
     assert misnamed_variables([variable, "PATH"], known) == ([f"{variable}: {words}"] if words else [])

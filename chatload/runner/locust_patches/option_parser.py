@@ -18,6 +18,8 @@ VALUES = (("expected one argument", "needs a value"), ("ignored explicit argumen
 """argparse's words on a value that is missing, or too much, and ours."""
 OURS, LOCUSTS = "CHATLOAD_", "LOCUST_"
 """How environment variables of options begin."""
+MISTAKEN = frozenset(("HOST", "USERS", "SPAWN_RATE", "RUN_TIME", "HEADLESS", "PROCESSES"))
+"""Options of Locust's that pass for ours. Not those of ports: Kubernetes sets CHATLOAD_WEB_PORT for a service."""
 ALIKE = 0.85
 """Ratio (difflib) from which the name of a variable passes for a misspelt one: others may be anybody's."""
 RANGED = frozenset(f"--{name}" for name in LOCUST_RANGES)
@@ -129,7 +131,7 @@ def misnamed_variables(environment: Iterable[str], known: Iterable[str | None]) 
         rest = name.removeprefix(OURS)
         if rest == name or name in names:
             continue
-        if LOCUSTS + rest in names:
+        if rest in MISTAKEN and LOCUSTS + rest in names:
             found.append(f"{name}: no option of chatload's: Locust's is {LOCUSTS}{rest}")
         elif near := get_close_matches(rest, ours, 1, ALIKE):
             found.append(f"{name}: no such option (did you mean {OURS}{near[0]}?)")
