@@ -34,7 +34,7 @@ class Readings:
     """`before` were taken before the first request was sent, `during` after it.
 
     `missing` is why most of the `unanswered` ones have no numbers; `since_ns` is when the first reading of the page was
-    taken, where that was long after the first request; `restarted_ns` that of the first whose counters have fallen.
+    taken, where that was long after the first request; `fallen_ns` those of the readings at which counters had fallen.
     """
 
     before: tuple[ServerLine, ...]
@@ -44,7 +44,7 @@ class Readings:
     usual_ns: int
     missing: str = ""
     since_ns: int | None = None
-    restarted_ns: int | None = None
+    fallen_ns: tuple[int, ...] = ()
 
     @property
     def renewed_rarely(self) -> bool:
@@ -104,7 +104,7 @@ def readings_of(run: Run) -> Readings:
         usual_ns=usual_ns,
         missing=max(missing, key=lambda why: missing[why], default=""),
         since_ns=answered[0].at_ns if late else None,
-        restarted_ns=_restarted_ns([*before[-1:], *during]),
+        fallen_ns=_fallen_ns([*before[-1:], *during]),
     )
 
 
@@ -130,14 +130,16 @@ def grown(lines: Sequence[ServerLine], key: str) -> float | None:
     return values[-1] - values[0]
 
 
-def _restarted_ns(lines: Sequence[ServerLine]) -> int | None:
-    """When the first reading was taken at which a counter had fallen; None where none did."""
+def _fallen_ns(lines: Sequence[ServerLine]) -> tuple[int, ...]:
+    """When the readings were taken at which a counter had fallen: once where the server was started anew, often where
+    several servers answer by turns."""
+    found = set()
     for key in _COUNTERS:
         values = counter(lines, key)
         for (_, earlier), (line, later) in pairwise(zip(lines, values, strict=False)):
             if later < earlier:
-                return line.at_ns
-    return None
+                found.add(line.at_ns)
+    return tuple(sorted(found))
 
 
 def stretches(run: Run, key: str) -> list[list[tuple[float, float]]]:

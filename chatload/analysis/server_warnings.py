@@ -132,11 +132,21 @@ def holes(run: Run, summary: Summary) -> Iterator[str]:
 
 def restarted(run: Run, summary: Summary) -> Iterator[str]:
     """Counters of the server's page that fell."""
-    if summary.server is not None and summary.server.restarted_s is not None:
+    view = summary.server
+    if view is None or view.restarted_s is None:
+        return
+    if view.counters_fell > 1:
         yield (
-            f"The server's counters had fallen {summary.server.restarted_s:,.0f} s into the run: it was started anew. "
-            "What they counted over the run is not told, and turns of before and after are in the same figures."
+            f"The server's counters fell {view.counters_fell:,} times, first {view.restarted_s:,.0f} s into the run: "
+            "several servers answer at its address by turns (a load balancer), or it is started anew each time. What "
+            "they counted over the run is not told, and requests, queue and cache are those of one server at a time."
         )
+        return
+    yield (
+        f"The server's counters had fallen {view.restarted_s:,.0f} s into the run: it was started anew, or another "
+        "server answers at its address since. What they counted over the run is not told, and turns of before and "
+        "after are in the same figures."
+    )
 
 
 def other_clients(run: Run, summary: Summary) -> Iterator[str]:

@@ -13,6 +13,7 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True):
     the run without any. `since_s`: when the page first had numbers, in s from the first due, if that was after the
     first request; `client_tokens` and `client_finished` then count turns that ended later.
     `restarted_s`: when its counters were first seen to have fallen; differences of counters are then None.
+    `counters_fell`: at how many readings; more than one where several servers answer at its address by turns.
     `requests_at_once` … `batch_tokens` are the highest readings. The others are differences of counters between the
     last reading before the run and the last one; `client_ttft_ms` is the mean over the turns of that same stretch,
     `first_tokens` and `client_first_tokens` are how many requests the two means are of.
@@ -28,6 +29,7 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True):
     missing: str = ""
     since_s: float | None = None
     restarted_s: float | None = None
+    counters_fell: int = 0
     requests_at_once: float | None = None
     client_requests_at_once: int = 0
     running: float | None = None

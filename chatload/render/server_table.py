@@ -68,9 +68,8 @@ def _note(view: ServerView) -> str:
     if unanswered := view.unanswered - (view.since_s is not None):
         words += f" {plural(unanswered, 'time')} the page did not answer."
     if view.restarted_s is not None:
-        words += (
-            f" Its counters fell at {view.restarted_s:,.0f} s: it was started anew, its sums are not told."
-        )
+        fell = "fell" if view.counters_fell < 2 else f"fell {view.counters_fell:,} times, first"
+        words += f" Its counters {fell} at {view.restarted_s:,.0f} s: its sums are not told."
     if view.stale:
         words += f" {plural(view.stale, 'reading')} of an old page left out."
     if view.longest_hole_s is not None:
