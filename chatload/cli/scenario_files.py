@@ -164,7 +164,12 @@ def _values(scenario: Path) -> Mapping[str, Any]:
     if scenario.suffix != ".toml":
         return {}
     try:
-        found = tomllib.loads(scenario.read_text(encoding="utf-8"))
+        text = scenario.read_text(encoding="utf-8")
+        if text.startswith("\ufeff"):  # as Windows' editors write it
+            raise UsageError(
+                [f"{scenario}: begins with a byte order mark: save it as UTF-8 without one (no BOM)"]
+            )
+        found = tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise UsageError([f"{scenario}: cannot be read as TOML: {error}"]) from error
     tool = found.get("tool")

@@ -141,6 +141,9 @@ def test_a_scenario_that_names_no_file_or_is_no_toml_is_refused(elsewhere: Path)
     path.write_text("[tool.locust\n", encoding="utf-8")
     with pytest.raises(UsageError, match=r"bad.toml: cannot be read as TOML"):
         locust_arguments(["bad.toml"])
+    path.write_text("[tool.locust]\n", encoding="utf-8-sig")
+    with pytest.raises(UsageError, match=r"bad.toml: begins with a byte order mark: save it as UTF-8"):
+        locust_arguments(["bad.toml"])
 
 
 def test_several_locustfiles_and_addresses_are_left_to_locust() -> None:
