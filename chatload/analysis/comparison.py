@@ -164,6 +164,11 @@ def _compared(
     )
 
 
+def unlike_sides(a: Run, b: Run) -> list[str]:
+    """A line for each condition that the plans and models of A and B must have alike, and have not."""
+    return [_unlike_words(("A", "B"), one) for one in unlike(([a], [b]), _conditions)]
+
+
 def _conditions(manifest: Manifest) -> Conditions:
     return load_conditions(manifest) | model_of(manifest)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chatload.analysis.comparison import compare_runs
+from chatload.analysis.comparison import compare_runs, unlike_sides
 from chatload.analysis.exit_code import FAILED_TURNS, GOOD, HELD, OUR_FAULT, UNTRUSTED
 from chatload.cli.child_process import interrupt_on_sigterm, run_load
 from chatload.cli.compare import add_force, add_margin, runs_below
@@ -73,10 +73,21 @@ def ab(argv: Sequence[str]) -> int:
             if code not in HELD:
                 _say(f"the run ended with exit code {code}: stopped; what was finished is in {folder}")
                 return OUR_FAULT
+            if number == 1 and not chosen.force:
+                _refuse_unlike(folder)
     except KeyboardInterrupt:
         _say(f"stopped; what was finished is in {folder}")
         return 130
     return _compared(folder, chosen.margin, chosen.force)
+
+
+def _refuse_unlike(folder: Path) -> None:
+    """UsageError after the first round where no further one would allow a comparison."""
+    runs = [read_run(folder / side / "01") for side in SIDES]
+    if lines := unlike_sides(*runs):
+        raise UsageError(
+            [*lines, f"A and B cannot be compared: add --force; what was finished is in {folder}"]
+        )
 
 
 def _unreachable(run: Path) -> bool:

@@ -65,6 +65,34 @@ def test_a_server_that_is_not_there_ends_it(
     assert told.startswith("ab: A at http://127.0.0.1:9 cannot be reached: stopped; what was finished is in ")
 
 
+@pytest.mark.parametrize(("force", "runs", "code"), [([], 2, 2), (["--force"], 4, 0)])
+def test_sides_of_other_models_end_it_after_the_first_round(
+    force: list[str],
+    runs: int,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    held = []
+
+    def load(arguments: Sequence[str], out: Path) -> int:
+        held.append(out)
+        shutil.copytree(HERE / "vllm", out)
+        manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+        manifest["run_id"] = str(out)
+        manifest["server"]["model"] = out.parent.name
+        (out / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        return 0
+
+    monkeypatch.setattr("chatload.cli.ab.run_load", load)
+    monkeypatch.setattr("chatload.cli.ab.interrupt_on_sigterm", lambda: None)  # of this process, too
+    argv = [*HOSTS, "--rounds", "2", "--pause", "0", "--out", str(tmp_path / "ab"), *force]
+    assert main(["ab", *argv]) == code
+    assert len(held) == runs
+    assert ("not alike: model: A 'a', B 'b'" in capsys.readouterr().err) == (code == 2)
+
+
 @pytest.mark.e2e
 def test_two_rounds_against_two_servers(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
