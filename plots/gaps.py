@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from chatload.analysis.quantities import GAP
 from chatload.analysis.series import LEAST_US, gap_counts, histogram, longer, low_end_ms, thinned
 from chatload.model.stalls import DEFAULT_RULE
+from chatload.model.words import percent
 from chatload.render.text_table import seconds
 from chatload.store.journal import Run
 from plots.style import Look, limit_line, log_axis, looks, nothing, tell
@@ -74,7 +75,7 @@ def _usual(axes: Axes, counts: Counter[int], own: Counter[int], look: Look) -> N
     apart = sum(own.values()) / sum(counts.values())
     if own:
         shares = [apart * share for share in shares]
-    at_once = f", {100 * (1 - apart):.0f} % are 0 (events of one read)" if own and apart < NEARLY_ALL else ""
+    at_once = f", {percent(1 - apart)} are 0 (events of one read)" if own and apart < NEARLY_ALL else ""
     label = f"{look.name}: {sum(counts.values()):,} gaps, longest {max(counts) / 1000:,.0f} ms{at_once}"
     outline = np.where(np.array(shares) > 0, shares, np.nan)  # no line along the axis where there is no gap
     axes.stairs(outline, edges_ms, linewidth=2, baseline=None, label=label, **look.line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatload.analysis.users_held import users_held
+from chatload.model.words import percent
 from chatload.store.journal import Run
 
 BUSY_CPU_PERCENT = 70.0
@@ -77,7 +78,7 @@ def remedy(run: Run, *, lost: bool = False, lag_is_said: bool = False) -> str:
         )
     if packed_share(run) > PACKED_SHARE:
         return (
-            f"{used}, so it was not short of CPU; {packed_share(run):.0%} of the events came several at once: the "
+            f"{used}, so it was not short of CPU; {percent(packed_share(run))} of the events came several at once: the "
             "server's front end or a proxy sends in bursts. Look at its CPU."
         )
     return f"{used}, so it was not short of CPU: give it a host that it does not share, and run again."

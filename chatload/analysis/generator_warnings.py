@@ -18,7 +18,7 @@ from chatload.analysis.validity import bound_words, moves
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
 from chatload.model.turn import Turn
-from chatload.model.words import listed, plural
+from chatload.model.words import listed, percent, plural
 from chatload.store.journal import Run
 
 LATE_MS = 20.0
@@ -104,7 +104,7 @@ def packed(run: Run, summary: Summary) -> Iterator[str]:
     else:
         why = "The server or a proxy sends in bursts"
     yield (
-        f"{share:.0%} of the events came in one read with the event before, so their gaps read 0. "
+        f"{percent(share)} of the events came in one read with the event before, so their gaps read 0. "
         f"{why}: single gaps are the sender's, not the model's. {_first_reads(run)}"
     )
 

@@ -11,6 +11,7 @@ from chatload.analysis.server_view import server_view
 from chatload.analysis.server_warnings import cached_share
 from chatload.model.token_sources import COUNTED
 from chatload.model.turn import Turn
+from chatload.model.words import percent
 from chatload.store.journal import Run
 
 MOST_APART = 0.05
@@ -56,7 +57,7 @@ def measured_differences(a: Sequence[Run], b: Sequence[Run]) -> list[MeasuredDif
     ]
     shares = _cached(a), _cached(b)
     if shares[0] is not None and shares[1] is not None and abs(shares[0] - shares[1]) > MOST_APART:
-        words = (f"{shares[0]:.0%}", f"{shares[1]:.0%}")
+        words = (percent(shares[0]), percent(shares[1]))
         found.append(MeasuredDifference("prompt tokens from a prefix cache", words, True))
     return found
 

@@ -12,7 +12,7 @@ from chatload.model.journal_lines import NO_ANSWER, NO_NUMBERS, NO_PAGE
 from chatload.model.server_view import ServerView
 from chatload.model.summary import Summary
 from chatload.model.token_sources import COUNTED
-from chatload.model.words import plural
+from chatload.model.words import percent, plural
 from chatload.store.journal import Run
 
 FRONT_END_MS, FRONT_END_SHARE = 50.0, 0.2
@@ -73,7 +73,7 @@ def front_end(run: Run, summary: Summary) -> Iterator[str]:
     if whole := _whole_replies(run):
         signs.append(f"{whole:,} replies came whole in one event")
     if view.front_end_cpu is not None and view.front_end_cpu > 0.9:
-        signs.append(f"its process used {view.front_end_cpu:.0%} of a core")
+        signs.append(f"its process used {percent(view.front_end_cpu)} of a core")
     more = f" ({', '.join(signs)})" if signs else ""
     yield (
         f"{told}: {spent:,.0f} ms are spent in the server's front end (HTTP, tokenizer) or in a proxy before it, "
@@ -196,8 +196,8 @@ def cache_hits(run: Run, summary: Summary) -> Iterator[str]:
         )
         cure = "draw others with another --load-seed" if file else "leave out --seed"
         yield (
-            f"{share:.0%} of the prompt tokens came from the server's prefix cache; this scenario repeats "
-            f"{expected:.0%}: {seen} before, so TTFT is too low. Restart it, or {cure}."
+            f"{percent(share)} of the prompt tokens came from the server's prefix cache; this scenario repeats "
+            f"{percent(expected)}: {seen} before, so TTFT is too low. Restart it, or {cure}."
         )
 
 
@@ -209,9 +209,9 @@ def cache_misses(run: Run, summary: Summary) -> Iterator[str]:
     expected, share = found.repeated_share, found.cached_share
     if expected is not None and share is not None and share < expected - MISSED_SHARE:
         yield (
-            f"This scenario repeats {expected:.0%} of its prompt tokens, and {share:.0%} came from the server's prefix "
-            "cache: it is switched off or too small for the shared beginnings, or several servers share the load. TTFT "
-            "is that of prompts computed anew."
+            f"This scenario repeats {percent(expected)} of its prompt tokens, and {percent(share)} came from the "
+            "server's prefix cache: it is switched off or too small for the shared beginnings, or several servers "
+            "share the load. TTFT is that of prompts computed anew."
         )
 
 

@@ -15,6 +15,7 @@ from chatload.model.metrics import metric
 from chatload.model.slo import Objective
 from chatload.model.summary import FigureBound, Validity
 from chatload.model.turn import Turn
+from chatload.model.words import percent
 from chatload.store.journal import Run
 
 MOST_MOVED, MOST_MOVED_MS = 0.01, 1.0
@@ -54,7 +55,7 @@ def validity_of(
     stamped = (turn for turn in turns if turn.first_byte_ns is not None)
     if lagging > MOST_LAGGING and any(turn.stamp_source != "kernel" for turn in stamped):
         reasons.append(
-            f"the load generator lagged more than 20 ms for {lagging:.1%} of the time, "
+            f"the load generator lagged more than 20 ms for {percent(lagging, 1)} of the time, "
             "and stamps were taken in user space"
         )
     lost = sum(line.lost_lines for line in run.ends)

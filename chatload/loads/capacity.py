@@ -17,6 +17,7 @@ from chatload.loads.sweep import WARM_UP
 from chatload.loads.think_time import RANDOM_THINK_TIME, thinking
 from chatload.loads.user_classes import chat_users
 from chatload.model.turn import Turn
+from chatload.model.words import percent
 from chatload.options.length_options import LENGTH_OPTIONS
 from chatload.options.option import Choice, Integer, Number
 from chatload.options.option_reader import OptionReader
@@ -146,7 +147,7 @@ class CapacityLoad(ConversationLoad, frozen=True, kw_only=True, tag="capacity"):
     def bounds(self) -> str:
         """The precision, and the most measurements of a level."""
         again = f", undecided levels measured up to {self.windows} times" if self.windows > 1 else ""
-        return f"to within {self.precision:.0%}{again}"
+        return f"to within {percent(self.precision)}{again}"
 
     @property
     def turns_planned(self) -> None:

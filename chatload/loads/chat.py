@@ -31,7 +31,7 @@ from chatload.loads.load_shape import (
 from chatload.loads.think_time import THINK_TIME, thinking
 from chatload.loads.tool_options import TOOL_OPTIONS, ToolUse, read_tool_use
 from chatload.loads.user_classes import USER_CURVE, UserClass, chat_users, user_class
-from chatload.model.words import plural
+from chatload.model.words import percent, plural
 from chatload.options.length_options import LENGTH_OPTIONS, PROMPT_TOKENS, SHARED_PREFIX_TOKENS
 from chatload.options.option import HangUpOption, HangUps, Option, Switch
 from chatload.options.option_reader import OptionReader
@@ -132,7 +132,7 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
         after = f"{self.think_time.words('s')} {'before' if self.think_first else 'after'} each"
         hang_up = ""
         if self.abandon_share:
-            hang_up = f", {self.abandon_share:.0%} hang up after {self.abandon_tokens} tokens"
+            hang_up = f", {percent(self.abandon_share)} hang up after {self.abandon_tokens} tokens"
         turns = f"{plural(self.turns, 'turn')} each" if self.turns else "until they are stopped"
         if self.tool_use is not None:
             turns += f" ({self.tool_use.words})"

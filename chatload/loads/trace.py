@@ -25,7 +25,7 @@ from chatload.loads.trace_columns import (
 from chatload.loads.trace_rows import Row, RowMistake, Scan, read_row
 from chatload.loads.trace_sessions import chains_of, whole_prompts
 from chatload.loads.trace_unit import Found, Numbers, unit_of
-from chatload.model.words import plural
+from chatload.model.words import percent, plural
 
 MOST_ROWS = 1_000_000
 MOST_BLOCKS = 20_000_000
@@ -268,6 +268,6 @@ def _block_tokens(path: str | Path, scan: Scan, rows: Sequence[Row]) -> tuple[in
         seen.update(row.blocks)
     note = (
         f"equal hash_ids are equal text of about {tokens} tokens: "
-        f"{hits / blocks:.0%} of its blocks begin a prompt as an earlier one did"
+        f"{percent(hits / blocks)} of its blocks begin a prompt as an earlier one did"
     )
     return tokens, (f"--trace {Path(path).name}: {note}",)

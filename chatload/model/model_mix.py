@@ -9,6 +9,8 @@ from functools import lru_cache
 
 import msgspec
 
+from chatload.model.words import percent
+
 MOST_WEIGHT = 10_000
 
 
@@ -59,7 +61,7 @@ def mix_words(mix: Mix) -> str:
     """Such as "a (75%) and b (25%)"."""
     total = sum(one.weight for one in mix)
     return " and ".join(
-        ", ".join(f"{one.name} ({one.weight / total:.0%})" for one in part)
+        ", ".join(f"{one.name} ({percent(one.weight / total)})" for one in part)
         for part in (mix[:-1], mix[-1:])
         if part
     )

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from chatload.model.words import percent
 from chatload.options.option import InvalidValue, Option
 from chatload.options.ranges import Range
 
@@ -185,7 +186,7 @@ def read_distribution(text: str, limits: Range, *, pauses: bool = False) -> Dist
         raise InvalidValue("“at most” must be more than its least")
     if found.kept < LEAST_SHARE:
         raise InvalidValue(
-            f"{found.kept:.2%} of it lies between its ends: too little to draw from ({whole!r})"
+            f"{percent(found.kept, 2)} of it lies between its ends: too little to draw from ({whole!r})"
         )
     return found
 

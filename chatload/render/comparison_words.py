@@ -23,7 +23,7 @@ from chatload.model.verdict import (
     ComparisonOutcome,
     Effect,
 )
-from chatload.model.words import listed, plural
+from chatload.model.words import listed, percent, plural
 from chatload.render.blocks import Block, Facts, Items, Paragraph, Section, Table
 from chatload.render.cost_table import cost_section
 from chatload.render.text import text_of
@@ -164,7 +164,7 @@ def equal_lengths_section(found: Comparison) -> Section | None:
         ),
     ]
     remarks = [words for one in same.effects if (words := _remark(one, found.margin))]
-    theirs, ours = (f"{100 * share:.0f} %" for share in same.shares)
+    theirs, ours = (percent(share) for share in same.shares)
     note = (
         f"Of the replies with at least {same.tokens:,} tokens ({theirs} of {a}'s, {ours} of {b}'s), up to that token; "
         "both hold together in 95 of 100 cases, and are no part of the verdict. Longer answers load a server more all "

@@ -7,7 +7,7 @@ from functools import partial
 
 from chatload.model.cost import Amount, CapacityCost, Cost, CostRates, Energy
 from chatload.model.summary import Summary
-from chatload.model.words import plural
+from chatload.model.words import percent, plural
 from chatload.render.blocks import Block, Heading, Items, Paragraph, Section, Table
 from chatload.render.text_table import ABSENT
 from chatload.store.journal import Run
@@ -107,9 +107,7 @@ def _energy(found: Energy | None) -> list[Block]:
         ["a conversation", f"{amount(found.wh_per_conversation)} Wh"],
     ]
     renewed = f", another number about every {found.renewed_s:g} s" if found.renewed_s else ""
-    words = (
-        f"{plural(found.gpus, 'GPU')}; power was read in {100 * found.covered:.0f} % of the time{renewed}."
-    )
+    words = f"{plural(found.gpus, 'GPU')}; power was read in {percent(found.covered)} of the time{renewed}."
     if found.watts.why:
         words += f" {found.watts.why[:1].upper()}{found.watts.why[1:]}."
     whys = dict.fromkeys(one.why for one in (found.j_per_token, found.j_per_token_all) if one.why)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatload.analysis.first_token import NAMES, OUTSIDE
 from chatload.model.first_token import FirstTokenPart, FirstTokenTime
 from chatload.model.summary import Summary
-from chatload.model.words import plural
+from chatload.model.words import percent, plural
 from chatload.render.blocks import Block, Items, Paragraph, Section, Table
 from chatload.render.text_table import ABSENT, number, seconds
 from chatload.store.journal import Run
@@ -36,7 +36,7 @@ def in_order(found: FirstTokenTime) -> list[FirstTokenPart]:
 
 def share_of(one: FirstTokenPart, found: FirstTokenTime) -> str:
     """A part of the TTFT, in percent."""
-    return f"{100 * one.ms / found.ttft_ms:.0f} %" if found.ttft_ms > 0 else ABSENT
+    return percent(one.ms / found.ttft_ms) if found.ttft_ms > 0 else ABSENT
 
 
 def _by(one: FirstTokenPart) -> str:

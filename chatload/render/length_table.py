@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatload.model.achieved_lengths import Achieved, AchievedLengths
 from chatload.model.summary import Summary
+from chatload.model.words import percent
 from chatload.render.blocks import Paragraph, Section, Table
 from chatload.store.journal import Run
 
@@ -42,7 +43,7 @@ def _row(name: str, found: Achieved | None) -> list[tuple[str, ...]]:
     if found is None:
         return []
     means = f"{found.asked_mean:,.1f}", f"{found.counted_mean:,.1f}"
-    return [(name, *means, f"{100 * found.within_1_percent:.1f} %", f"{found.n:,}")]
+    return [(name, *means, percent(found.within_1_percent, 1), f"{found.n:,}")]
 
 
 def _cache_words(found: AchievedLengths, beside: str) -> str:
@@ -50,9 +51,9 @@ def _cache_words(found: AchievedLengths, beside: str) -> str:
     repeated, cached = found.repeated_share, found.cached_share
     if repeated is None and cached is None:
         return ""
-    ours = "an unknown share" if repeated is None else f"at most {100 * repeated:.0f} %"
+    ours = "an unknown share" if repeated is None else f"at most {percent(repeated)}"
     beside = "" if repeated is None else beside
-    theirs = "does not tell what it found" if cached is None else f"found {100 * cached:.0f} %"
+    theirs = "does not tell what it found" if cached is None else f"found {percent(cached)}"
     return (
         f"The scenario repeats {ours} of its prompt tokens{beside}; the server {theirs} in its prefix cache."
     )

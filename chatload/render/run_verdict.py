@@ -9,7 +9,7 @@ from chatload.analysis.held_streams import is_held
 from chatload.analysis.standstill import is_notable
 from chatload.model.sanitize import one_line
 from chatload.model.summary import ALL_USERS_IN, WHILE_ARRIVING, Queueing, Standstill, Summary, Validity
-from chatload.model.words import plural
+from chatload.model.words import percent, plural
 from chatload.render.capacity_table import answer_sentence
 from chatload.render.text_table import number, seconds
 from chatload.store.journal import Run
@@ -98,7 +98,7 @@ def context_words(summary: Summary) -> str:
     if found.trimmed:
         share = found.trimmed / max(1, summary.turns)
         words.append(
-            f"{found.trimmed:,} of {plural(summary.turns, 'turn')} ({share:.1%}) were asked without the oldest "
+            f"{found.trimmed:,} of {plural(summary.turns, 'turn')} ({percent(share, 1)}) were asked without the oldest "
             "exchanges: context full."
         )
     return " ".join(words)
@@ -137,7 +137,7 @@ def _queueing(found: Queueing) -> str:
         option = (
             f": raise its {found.room.option}, or ask for shorter answers" if found.room is not None else ""
         )
-        return f"{words} Its KV cache was full ({found.kv_use:.0%}){option}."
+        return f"{words} Its KV cache was full ({percent(found.kv_use)}){option}."
     if found.batch is not None:
         option = f": raise its {found.batch_option}" if found.batch_option else ""
         return f"{words} Its batch held {found.batch:,.0f} requests at most{option}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatload.model.sanitize import one_line
 from chatload.model.server_view import ServerView
 from chatload.model.summary import Summary
-from chatload.model.words import plural
+from chatload.model.words import percent, plural
 from chatload.render.blocks import Block, Heading, Paragraph, Section, Table
 from chatload.render.text_table import seconds
 from chatload.store.journal import Run
@@ -30,7 +30,7 @@ def server(run: Run, summary: Summary) -> Section | None:
 
 def _highest(view: ServerView) -> list[Row]:
     ours = f"{view.client_requests_at_once:,}"
-    kv_use = f"{100 * view.kv_use:.0f} %" if view.kv_use is not None else ""
+    kv_use = percent(view.kv_use) if view.kv_use is not None else ""
     rows = [
         ("requests at once, at most", whole(view.requests_at_once), ours),
         ("in its batch, at most", whole(view.running), ""),
@@ -42,9 +42,9 @@ def _highest(view: ServerView) -> list[Row]:
 
 
 def _counted(view: ServerView) -> list[Row]:
-    cached = f"{100 * view.cached_share:.0f} %" if view.cached_share is not None else ""
+    cached = percent(view.cached_share) if view.cached_share is not None else ""
     apart = seconds(view.front_end_ms) if view.front_end_ms is not None else ""
-    cpu = f"{100 * view.front_end_cpu:.0f} %" if view.front_end_cpu is not None else ""
+    cpu = percent(view.front_end_cpu) if view.front_end_cpu is not None else ""
     rows = [
         ("wait in the queue, mean", _seconds(view.queue_ms), ""),
         ("TTFT, mean", _seconds(view.ttft_ms), _seconds(view.client_ttft_ms)),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from chatload.model.slo import RUN_FIGURES
 from chatload.model.verdict import MET, MISSED, PART, UNDECIDED, Goodput, SloVerdict
-from chatload.model.words import plural
+from chatload.model.words import percent, plural
 from chatload.render.text_table import number, seconds
 
 ENDLESS = "endless"
@@ -74,7 +74,7 @@ def goodput_words(good: Goodput | None) -> str:
     if good is None or good.turns is None or good.conversations is None:
         return ""
     return (
-        f"Goodput: {100 * good.turns:.1f} % of the turns ({good.window}) and {100 * good.conversations:.1f} % of the "
+        f"Goodput: {percent(good.turns, 1)} of the turns ({good.window}) and {percent(good.conversations, 1)} of the "
         f"conversations (whole run) kept {', '.join(good.limits)}."
     )
 

@@ -10,7 +10,7 @@ from chatload.loads.plan import Plan, Planned
 from chatload.loads.user_classes import UserClass
 from chatload.model.context_limits import ContextLimits
 from chatload.model.token_sources import LIMITS
-from chatload.model.words import listed
+from chatload.model.words import listed, percent
 from chatload.options.run_options import FAIL, TRIM
 from chatload.prompts.tokens import estimate_tokens_exactly
 from chatload.runner.planned_lengths import AROUND_A_MESSAGE, PlannedLengths, Talk, planned_lengths
@@ -90,7 +90,7 @@ def _first_messages(plan: Plan, found: PlannedLengths, beyond: Beyond) -> str:
     if first == of:
         return f"none of the {f'{of:,} ' * found.of_all}{what} will fit"
     if not found.of_all:
-        return f"{first / of:.0%} of {what} will not fit"
+        return f"{percent(first / of)} of {what} will not fit"
     return f"{first:,} of {of:,} {what} will not fit"
 
 
@@ -120,7 +120,7 @@ def _from(found: PlannedLengths, firsts: Sequence[int | None]) -> str:
     if not (found.turns and found.of_all):
         return f"from turn {first} on"
     share = sum(1 + found.turns - one for one in firsts if one) / (found.turns * len(firsts))
-    return f"from turn {first} on ({share:.0%} of all)"
+    return f"from turn {first} on ({percent(share)} of all)"
 
 
 def _first_beyond(limits: ContextLimits, talk: Talk, max_tokens: int | None) -> tuple[int | None, int | None]:

@@ -144,7 +144,7 @@ def pages(turns: list[Turn], waits: list[float], **more: Any) -> list[dict[str, 
     [
         (ROOM | {"tokens": 8000}, {}, "It runs at most 4 of these requests at once (8,000 tokens, 2,000 each): raise"),
         ({**ROOM, "reserved": False, "option": "--more"}, {"kv_use": 0.97},
-         "Its KV cache was full (97%): raise its --more, or ask for shorter answers."),
+         "Its KV cache was full (97 %): raise its --more, or ask for shorter answers."),
         ({**ROOM, "reserved": False}, {"kv_use": 0.5}, "Its batch held 4 requests at most: raise its --max-num-seqs."),
         (None, {}, "Its batch held 4 requests at most: raise its --max-num-seqs."),
         (None, {"running": None}, "are the wait in the server's queue."),

@@ -358,7 +358,7 @@ def test_the_front_end_is_named_with_its_signs(tmp_path: Path) -> None:
         return replace(turn, events=1, gaps_us=()) if turn.user == 0 else turn
 
     words = doubts(run_with(tmp_path, change, of_turn=whole, outside_ms=70.0))
-    assert "(10 replies came whole in one event, its process used 99% of a core)" in words
+    assert "(10 replies came whole in one event, its process used 99 % of a core)" in words
     assert "10 of 200 good replies came whole, in one event of 8 or more tokens" in words
 
 
@@ -476,7 +476,9 @@ def hits(share: float, prompt_tokens: int) -> Callable[[int, Line], Line]:
 def test_hits_in_the_prefix_cache(tmp_path: Path, share: float, prompt_tokens: int, said: bool) -> None:
     """A chat template is found in every cache: 48 tokens and 5 % are nothing to doubt."""
     run = run_with(tmp_path, hits(share, prompt_tokens), plan=OPEN)
-    assert (f"{share:.0%} of the prompt tokens came from the server's prefix cache" in doubts(run)) == said
+    assert (
+        f"{100 * share:.0f} % of the prompt tokens came from the server's prefix cache" in doubts(run)
+    ) == said
 
 
 def test_hits_of_a_page_that_came_late_are_not_judged(tmp_path: Path) -> None:
@@ -516,7 +518,7 @@ def test_a_system_prompt_is_found_in_the_cache(tmp_path: Path) -> None:
     shared = run_with(tmp_path / "a", hits(0.90, 1000), of_turn=asked(3600), plan=plan)
     assert "prefix cache" not in doubts(shared)
     without = run_with(tmp_path / "b", hits(0.90, 1000), of_turn=asked(0), plan=plan)
-    assert "this scenario repeats 0%" in doubts(without)
+    assert "this scenario repeats 0 %" in doubts(without)
 
 
 def test_events_of_several_tokens(tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ def test_lost_lines_cannot_be_trusted() -> None:
          "--processes"),
         (8.0, 30.0, 4, 0, "the busiest at 8 % of a core, yet held up for 30 ms: something else takes its cores",
          "--processes"),
-        (8.0, 1.0, 4, 5, "so it was not short of CPU; 50% of the events came several at once: the server's front end",
+        (8.0, 1.0, 4, 5, "so it was not short of CPU; 50 % of the events came several at once: the server's front end",
          "--processes"),
         (8.0, 1.0, 4, 0, "so it was not short of CPU: give it a host that it does not share", "--processes"),
         (None, 0.0, 1, 0, "1 load generator process in use: give the load generator cores of its own", "--processes"),

@@ -156,7 +156,7 @@ def test_equal_hash_ids_are_equal_blocks(tmp_path: Path) -> None:
     assert not texts[2].startswith(texts[0][:20])
     assert [estimate_tokens(text) for text in texts] == pytest.approx([1300, 1536, 600], rel=0.01)
     (note,) = [words for words in read_trace(written(tmp_path, *rows)).notes if "hash_ids" in words]
-    assert "25% of its blocks" in note  # 2 of 8
+    assert "25 % of its blocks" in note  # 2 of 8
 
 
 def test_other_runs_have_other_words_for_the_same_ids() -> None:

@@ -51,5 +51,5 @@ def test_each_round_of_users_has_each_model_as_often_as_it_weighs() -> None:
 
 
 def test_the_mix_in_words() -> None:
-    assert mix_words(mix_of("a=3,b=1")) == "a (75%) and b (25%)"
-    assert mix_words(mix_of("a=2,b=1,c=1")) == "a (50%), b (25%) and c (25%)"
+    assert mix_words(mix_of("a=3,b=1")) == "a (75 %) and b (25 %)"
+    assert mix_words(mix_of("a=2,b=1,c=1")) == "a (50 %), b (25 %) and c (25 %)"

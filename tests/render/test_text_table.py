@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 
 from chatload.analysis.distribution import describe
 from chatload.model.sanitize import columns
-from chatload.model.words import plural
+from chatload.model.words import percent, plural
 from chatload.render.text_table import (
     fit,
     number,
@@ -19,6 +21,8 @@ from chatload.render.text_table import (
     table,
     table_that_fits,
 )
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -91,3 +95,13 @@ def test_where_no_two_columns_fit_cells_are_cut(left: int) -> None:
     assert max(map(columns, lines)) <= 22
     assert sum(line.startswith("a very") for line in lines) == 3, "each part has the first column"
     assert "1,234" in " ".join(lines)
+
+
+def test_percent_is_written_one_way() -> None:
+    """“9 %”: by `percent`, and not by Python's own format, which writes “9%”. JMeter's table and SVG have theirs."""
+    assert (percent(0.09), percent(0.0912, 1), percent(1)) == ("9 %", "9.1 %", "100 %")
+    theirs = {"jmeter_aggregate.py", "svg_renderer.py"}
+    sources = [path for folder in ("chatload", "plots") for path in (ROOT / folder).rglob("*.py")]
+    assert len(sources) > 200
+    others = [path.name for path in sources if re.search(r":[.\d]*%\}", path.read_text(encoding="utf-8"))]
+    assert not {*others} - theirs

@@ -343,7 +343,7 @@ def test_turns_that_were_not_held_are_in_no_figure_and_said(tmp_path: Path) -> N
         msgspec.structs.replace(turn, trimmed=2) if turn.turn == 4 else turn for turn in good_turns(shape)
     ]
     run = read("trimmed", trimmed)
-    assert "4 of 24 turns (16.7%) were asked without the oldest exchanges: context full." in headline(
+    assert "4 of 24 turns (16.7 %) were asked without the oldest exchanges: context full." in headline(
         run, summarise(run)
     )
     plain = read("plain", good_turns(shape))

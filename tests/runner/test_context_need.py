@@ -34,7 +34,7 @@ EXACT = {"history": "on", "prompt_tokens": "100", "answer_tokens": "100", "turns
 
 def test_lengths_that_are_asked_are_added_up_turn_by_turn() -> None:
     assert told(TGI, **EXACT) == (
-        f"{TAKES}turns from turn 6 on (50% of all) will not be held, as the conversation is over "
+        f"{TAKES}turns from turn 6 on (50 % of all) will not be held, as the conversation is over "
         "(--context-full; by our estimate)"
     )
     assert told(TGI, **{**EXACT, "turns": "5"}) == ""
@@ -47,7 +47,7 @@ def test_lengths_that_are_asked_are_added_up_turn_by_turn() -> None:
 
 @pytest.mark.parametrize(
     ("mode", "words"),
-    [("trim", "will be asked without their oldest exchanges"), ("fail", "(50% of all) will fail")],
+    [("trim", "will be asked without their oldest exchanges"), ("fail", "(50 % of all) will fail")],
 )
 def test_what_follows_is_what_the_plan_says(mode: str, words: str) -> None:
     assert words in told(TGI, **EXACT, context_full=mode)
@@ -70,10 +70,10 @@ PROMPTS_ONLY = {"history": "on", "prompt_tokens": "300", "turns": "10"}
     ("max_tokens", "words"),
     [
         # 300 + 200 + 300 + 200 + 300 = 1,300 in turn 3, with answers of 200; 1,200 in turn 4 without them
-        (200, "turns from turn 4 on (70% of all), with answers as long as --max-tokens 200 allows from turn 3 on (80% "
-              "of all), will not be held"),
-        (10, "turns from turn 4 on (70% of all) will not be held"),
-        (0, "turns from turn 4 on (70% of all), or sooner as answers are added, will not be held"),
+        (200, "turns from turn 4 on (70 % of all), with answers as long as --max-tokens 200 allows from turn 3 on "
+              "(80 % of all), will not be held"),
+        (10, "turns from turn 4 on (70 % of all) will not be held"),
+        (0, "turns from turn 4 on (70 % of all), or sooner as answers are added, will not be held"),
     ],
 )  # fmt: skip
 def test_with_prompts_of_known_length_answers_decide_on_the_turn(max_tokens: int, words: str) -> None:
@@ -210,7 +210,7 @@ def test_of_own_classes_system_prompt_and_answer_are_known(
 def test_users_beside_those_of_own_classes_do_as_the_options_say() -> None:
     declared = (own_class(), DeclaredClass("ChatUsers", 2))
     values = {**EXACT, "host": HOST, "num_users": 6, DECLARED: lambda users, picked: declared}
-    assert "turns from turn 6 on (50% of all)" in context_sentence(TGI, planned("chat", values))
+    assert "turns from turn 6 on (50 % of all)" in context_sentence(TGI, planned("chat", values))
 
 
 @pytest.mark.parametrize(

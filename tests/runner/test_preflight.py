@@ -108,13 +108,13 @@ def test_a_model_that_no_request_names_and_the_server_has_not_is_refused(met: Me
 
 def test_each_of_several_models_must_be_listed(met: Meet) -> None:
     found = met("", ("base", "lora", "other"), model="base=3,lora=1")
-    assert (found.model, found.asked_model) == ("base (75%) and lora (25%)", "")
-    assert "models base (75%) and lora (25%) (--model)" in found.notes
+    assert (found.model, found.asked_model) == ("base (75 %) and lora (25 %)", "")
+    assert "models base (75 %) and lora (25 %) (--model)" in found.notes
     with pytest.raises(
         Unfit, match=r"--model lore: http://127.0.0.1:9 does not list it: it lists base and lora"
     ):
         met("", ("base", "lora"), model="base=3,lore=1")
-    assert met("", server="vllm", model="a=1,b=1").model == "a (50%) and b (50%)", "it lists none"
+    assert met("", server="vllm", model="a=1,b=1").model == "a (50 %) and b (50 %)", "it lists none"
     with pytest.raises(Unfit, match="requests to /generate_stream name no model"):
         met("0.9.3", model="a=1,b=1")
 
