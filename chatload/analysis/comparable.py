@@ -22,6 +22,8 @@ _ASKED = ("max_tokens", "temperature", "body")
 """Fields of the plan that belong to the load, beside the load itself."""
 _FILES = ("prompts", "trace", "sharegpt")
 """Fields that hold a path. Only its last part is compared: another machine keeps the file in another folder."""
+_OF_USERS = ("users", "users_per_s")
+"""Fields that tell the load only where Locust's users are the chat users: a search or a sweep has one of them."""
 _NAMES = {"users_per_s": "users per second", "rate": "users per second of a level"}
 _MEASURING = (
     "ask_usage",
@@ -51,7 +53,7 @@ def load_conditions(manifest: Manifest) -> Conditions:
         return {}
     found: Conditions = {"kind of load": str(plan.load.__struct_config__.tag).replace("_", " ")}
     for name, value in msgspec.structs.asdict(plan.load).items():
-        if name == "classes":
+        if name == "classes" or (name in _OF_USERS and not plan.load.own_users):
             continue
         shown = PurePath(value).name if name in _FILES else value
         found[_NAMES.get(name, name.removesuffix("_s").replace("_", " "))] = shown

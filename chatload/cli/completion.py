@@ -29,6 +29,7 @@ LOCUST_FLAGS = (
     "--master",
     "--worker",
     "--master-host",
+    "--master-bind-host",
     "--expect-workers",
     "--web-port",
     "--web-host",

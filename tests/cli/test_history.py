@@ -11,11 +11,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from chatload.__main__ import main
+from chatload.analysis.comparable import load_conditions
 from chatload.analysis.history import RunGroup, grouped
 from chatload.analysis.summary import summarise
 from chatload.cli.history import past_runs
 from chatload.store.journal import read_run
+from chatload.store.manifest import Manifest
 from plots.report.history_picture import history_picture
+from tests.plans import plan_of
 from tests.runs_builder import HERE
 
 
@@ -55,6 +58,21 @@ def test_runs_stand_in_order_of_their_start_and_only_beside_those_they_may_be_co
     assert names(groups) == [["steady", "slower"], ["1"]]
     assert groups[0].unlike == []
     assert {name for name, _, _ in groups[1].unlike} == {"turns", "kind of server"}
+
+
+def test_a_search_has_no_users_of_its_own() -> None:
+    """Locust's one user that keeps a search or a sweep going is no condition of it."""
+    chat, search, sweep = (
+        load_conditions(Manifest(plan=plan_of(kind, {"host": "http://a", **values})))
+        for kind, values in (
+            ("chat", {"num_users": 9}),
+            ("capacity", {"slo": "p95 ttft_ms <= 9"}),
+            ("sweep", {}),
+        )
+    )
+    assert (chat["users"], chat["users per second"]) == (9, 1.0)
+    assert not {"users", "users per second"} & (search.keys() | sweep.keys())
+    assert search["users per second of a level"]
 
 
 @pytest.mark.parametrize(
