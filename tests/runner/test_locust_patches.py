@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from chatload.runner.locust_patches.quick_import import Postponed
+
 HERE = Path(__file__).parent
 
 
@@ -65,3 +67,10 @@ def test_locust_is_imported_without_its_web_ui() -> None:
         [sys.executable, "-c", QUICKLY], cwd=HERE.parents[1], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_all_names_of_a_module_that_is_not_imported_yet_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "colorsys", Postponed("colorsys"))
+    names: dict[str, object] = {}
+    exec("from colorsys import *", names)
+    assert callable(names["rgb_to_hsv"])

@@ -20,6 +20,8 @@ class Postponed(ModuleType):
     """Has the place of a module until somebody wants something of it: then that module is imported."""
 
     def __getattr__(self, name: str) -> Any:  # Any: whatever the module has
+        if name == "__all__":  # `from locust.web import *`
+            return [one for one in vars(_imported(self.__name__)) if not one.startswith("_")]
         if name.startswith("__"):  # what the import system asks of every module
             raise AttributeError(name)
         return getattr(_imported(self.__name__), name)
