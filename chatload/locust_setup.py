@@ -10,9 +10,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from locust import argument_parser, events
@@ -48,6 +49,9 @@ from chatload.runner.plans import plan_mistakes
 from chatload.runner.run_controller import RunController, Services
 from chatload.runner.wait_for_workers import WAIT_S, Expected, await_workers
 from chatload.runner.worker_agent import WorkerAgent
+
+if TYPE_CHECKING:
+    from plots.report.beside import DrawingProcess
 
 _installed: list[Shape] = []
 """The load shape of this process: Locust has one set of listeners, which all locustfiles share."""
@@ -97,7 +101,11 @@ def install(shape: Shape) -> None:
         console = Console()
         runner = environment.runner
         workers = LocustWorkers(runner) if isinstance(runner, MasterRunner) else None
-        services = Services(lambda folder, plan: _finish(folder, plan, console.say_last), _judge)
+        services = Services(
+            lambda folder, plan: _finish(folder, plan, console.say_last),
+            _judge,
+            prepare_finish=lambda: _drawing().begin(),
+        )
         controller = RunController(
             LocustProcess(environment), workers, shape, services, console, headless=web_ui is None
         )
@@ -243,11 +251,17 @@ def _judge(turns: Sequence[Turn], slo: Sequence[Objective]) -> Judged:
     return level_verdict(turns, slo)
 
 
-def _finish(folder: Path, plan: Plan, say: Callable[[str], None]) -> int:
-    from chatload.runner.finish import finish  # here, since a run starts sooner without its reports
-    from plots.report.beside import beside
+@cache
+def _drawing() -> DrawingProcess:
+    from plots.report.beside import DrawingProcess  # here, since a run starts sooner without its reports
 
-    return finish(folder, plan, say, beside)
+    return DrawingProcess()
+
+
+def _finish(folder: Path, plan: Plan, say: Callable[[str], None]) -> int:
+    from chatload.runner.finish import finish  # here, as above
+
+    return finish(folder, plan, say, _drawing().beside)
 
 
 def _stop_worker(environment: Environment, agent: WorkerAgent) -> None:

@@ -62,7 +62,10 @@ _log = logging.getLogger("locust.chatload")
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a run controller calls beside Locust and its own parts. `judge`: of a level of a capacity search."""
+    """What a run controller calls beside Locust and its own parts. `judge`: of a level of a capacity search.
+
+    `prepare_finish` is called when the users are gone, before workers are waited for and `finish` is called.
+    """
 
     finish: Finish
     judge: Judge
@@ -76,6 +79,7 @@ class Services:
     )
     read_power: Callable[[Plan, Callable[[PowerLine], None]], PowerMetrics | None] = power_metrics_of
     lateness: Callable[[Plan, ApiKey], SimulatorLateness] = lateness_of
+    prepare_finish: Callable[[], None] = lambda: None
 
 
 class RunController:
@@ -335,6 +339,9 @@ class RunController:
             self.exit_code = 2
 
     def _close(self, reason: str, run: Run, caller: object) -> None:
+        if run.has_begun:
+            with self.supervisor.watching():
+                self._services.prepare_finish()
         self.exit_code = run.close(reason, self.supervisor, self._judged, caller)
 
     def _judged(self, folder: Path) -> int:

@@ -1,4 +1,7 @@
-"""`python -m plots.report RUN`: the figures of a run's report.html, pickled, to the process that started this one."""
+"""`python -m plots.report`: the figures of a run's report.html, pickled, to the process that started this one.
+
+It tells the run folder by stdin, when there is one to draw; at once, all that is needed is imported.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,11 @@ from plots.report.beside import side_by_side  # noqa: E402
 if __name__ == "__main__":
     gc.freeze()
     gc.enable()
+    folder = sys.stdin.buffer.read()
+    if not folder:  # who would ask has ended
+        sys.exit(0)
     told = os.dup(1)
     os.dup2(2, 1)  # a picture that prints does not print into the figures
-    drawn = pickle.dumps(side_by_side([read_run(Path(sys.argv[1]))]))
+    drawn = pickle.dumps(side_by_side([read_run(Path(os.fsdecode(folder)))]))
     with suppress(BrokenPipeError), open(told, "wb") as stream:  # who asked may have been killed meanwhile
         stream.write(drawn)

@@ -26,45 +26,67 @@ Drawn = Callable[[], Sequence[Figure]]
 """Waits until the figures are drawn."""
 
 
-@contextmanager
-def beside(folder: Path) -> Iterator[Drawn]:
-    """The figures of a run folder, by a process of its own that draws while the block goes on, and ends with it.
+class DrawingProcess:
+    """Draws the figures of a run folder in a process of its own.
 
     A new program, not a fork: a fork of a process with gevent would have copies of all its greenlets.
     """
-    path = os.pathsep.join(filter(None, (OURS, os.environ.get("PYTHONPATH"))))
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "plots.report", str(folder)],
-        env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        process_group=0,  # Ctrl-C is for us: we end it
-    )
 
-    def drawn() -> Sequence[Figure]:
-        assert process.stdout is not None
-        told = process.stdout.read()
-        if process.wait() == 0:
-            found: Sequence[Figure] = pickle.loads(told)
-            return found
-        words = f"report.html has no pictures, their process ended with {process.returncode}"
-        output.write(sys.stderr, f"chatload: {words}: chatload report {folder} --html draws them\n")
-        return ()
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def end() -> None:
+    def begin(self) -> None:
+        """Have it import what it needs, before there is a folder to draw. It ends with this process."""
+        path = os.pathsep.join(filter(None, (OURS, os.environ.get("PYTHONPATH"))))
+        self.end()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "plots.report"],
+            env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            process_group=0,  # Ctrl-C is for us: we end it
+        )
+        atexit.register(self.end)  # after a second Ctrl-C this process ends without coming back to its blocks
+
+    @contextmanager
+    def beside(self, folder: Path) -> Iterator[Drawn]:
+        """The figures of a folder, which it draws while the block goes on; it ends with the block."""
+        if self._process is None:
+            self.begin()
+        process = self._process
+        assert process is not None and process.stdin is not None and process.stdout is not None
+        told = process.stdout
+        try:
+            with suppress(BrokenPipeError), process.stdin as asked:
+                asked.write(os.fsencode(folder.absolute()))
+            yield lambda: _figures(folder, process, told)
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        """End the process, if there is one."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        atexit.unregister(self.end)
         if process.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-
-    atexit.register(end)  # after a second Ctrl-C this process ends without coming back to this block
-    try:
-        yield drawn
-    finally:
-        atexit.unregister(end)
-        end()
         process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()
+
+
+def _figures(folder: Path, process: subprocess.Popen[bytes], stream: IO[bytes]) -> Sequence[Figure]:
+    told = stream.read()
+    if process.wait() == 0:
+        found: Sequence[Figure] = pickle.loads(told)
+        return found
+    words = f"report.html has no pictures, their process ended with {process.returncode}"
+    output.write(sys.stderr, f"chatload: {words}: chatload report {folder} --html draws them\n")
+    return ()
 
 
 def side_by_side(runs: Sequence[Run]) -> Sequence[Figure]:

@@ -7,7 +7,6 @@ import io
 import os
 import pickle
 import shutil
-import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -58,17 +57,26 @@ def test_a_process_draws_a_folder_while_a_block_goes_on_and_ends_with_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = Path(shutil.copytree(HERE / "tiny", tmp_path / "run"))
-    with beside.beside(tmp_path / "none") as drawn:
+    drawing = beside.DrawingProcess()
+    with drawing.beside(tmp_path / "none") as drawn:
         assert drawn() == ()
     assert "report.html has no pictures, their process ended with 1" in capsys.readouterr().err
     before = {one.pid for one in psutil.Process().children()}
-    with beside.beside(folder) as drawn:
-        (process,) = (one for one in psutil.Process().children() if one.pid not in before)
-        assert os.getpgid(process.pid) == process.pid, "the terminal's Ctrl-C does not end it before us"
-    assert not process.is_running()
+    drawing.begin()
+    (process,) = (one for one in psutil.Process().children() if one.pid not in before)
+    assert os.getpgid(process.pid) == process.pid, "the terminal's Ctrl-C does not end it before us"
+    with drawing.beside(folder) as drawn:
+        assert drawn(), "the process that was begun before"
+        assert not process.is_running()
     at_exit: list[Callable[[], None]] = []
     monkeypatch.setattr(atexit, "register", at_exit.append)
-    with beside.beside(folder):
+    with drawing.beside(folder):
         (process,) = (one for one in psutil.Process().children() if one.pid not in before)
         at_exit[0]()
-        assert process.wait(10) == -signal.SIGKILL
+        assert not process.is_running()
+    drawing.begin()
+    (process,) = (one for one in psutil.Process().children() if one.pid not in before)
+    assert drawing._process is not None and drawing._process.stdin is not None
+    drawing._process.stdin.close()  # as where we are killed
+    assert process.wait(20) == 0 and not capsys.readouterr().err
+    drawing.end()
