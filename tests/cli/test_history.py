@@ -185,6 +185,13 @@ def test_capacity_searches_are_told_by_their_answer(
     rows = [" ".join(line.split()[2:]) for line in text.splitlines()]
     assert {"abc123 12 8 … 16 2 240", "def456 ≥ 16 ≥ 16 1 240"} <= {*rows}, text
     assert "TTFT" not in text
+    lost = {**found, "users": None, "interval": None, "counts": "arrivals"}
+    keep(tmp_path / "more", "steady", label="none", capacity=lost)
+    assert main(["history", str(tmp_path / "more")]) == 0
+    more = capsys.readouterr().out
+    assert "not found" in more and "Arriving conversations a minute held" in more, more
+    assert "not found" not in text and "Chat users held" in text
+    shutil.rmtree(tmp_path / "more")
     figure = Figure()
     history_picture(groups_of(tmp_path)).draw((), figure)
     (axes,) = figure.axes

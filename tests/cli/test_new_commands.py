@@ -51,6 +51,7 @@ def test_help_of_run_has_all_options_with_defaults_and_tells_where_locusts_are()
     assert all(f"  --{name}" in output for name in ALL)
     assert all(f"\n{group.value}\n" in output for group in Group)
     assert "--think-time exp 2    (loads: capacity, visitors)" in output
+    assert all(f"[{' | '.join(one.choices)}]" in " ".join(output.split()) for one in OPTIONS if one.choices)
     assert "all" not in [line.strip() for line in output.splitlines()]
     assert "locust --help" in output
     for name in [*packaged_names(SCENARIOS, ".toml"), *packaged_names(LOCUSTFILES, ".py")]:

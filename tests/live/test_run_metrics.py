@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from chatload.live.bucket_counts import BucketCounts
+from chatload.live.live_run import BATCH, LiveRun
 from chatload.live.metrics_page import metrics_page
 from chatload.live.metrics_port import answering
 from chatload.live.run_metrics import MOST_PARTS, OTHER, SILENT_NS, RunMetrics
@@ -191,3 +192,25 @@ def test_the_docs_name_every_metric() -> None:
     }
     page = metrics_page(told(turn(), exit_code=0)).decode()
     assert named == {(row[1], row[2]) for row in re.finditer(r"^# TYPE (\S+) (\S+)$", page, re.M)}
+
+
+def test_turns_are_counted_so_many_at_once_and_those_that_wait_before_anybody_looks() -> None:
+    metrics = told(*(turn(0, number, 1.0) for number in range(1, BATCH)))
+    assert metrics.counted == 0, "they wait"
+    metrics.on_line(turn(0, BATCH, 1.0))
+    assert metrics.counted == BATCH
+    metrics.on_line(turn(0, BATCH + 1, 1.0))
+    metrics.count()
+    assert metrics.counted == BATCH + 1
+
+
+def test_the_live_page_counts_so_many_turns_at_once_and_those_that_wait_before_a_health_line() -> None:
+    live, taken = LiveRun(), []
+    live.begin("r1", 0)
+    add = live._add
+    live._add = lambda one: (taken.append(one.turn), add(one))[1]  # type: ignore[method-assign]
+    for number in range(1, BATCH + 3):
+        live.on_line(turn(0, number, 1.0))
+    assert taken == [*range(1, BATCH + 1)]
+    live.on_line(HealthLine(at_ns=4 * S))
+    assert taken == [*range(1, BATCH + 3)]

@@ -96,10 +96,12 @@ def test_a_start_that_locust_tells_twice_is_one_run() -> None:
     one = Local().start()
     one.clock.run(one.controller.on_test_start)
     assert (one.controller.is_on(), one.controller.exit_code, one.console.last) == (True, None, [])
+    assert one.controller.is_open
     one.users("in", 0, 1)
     one.users("out", 0, 1)
     one.clock.sleep(5)
     assert (one.manifest["ended"], one.finished) == ("done", [Path("run")])
+    assert not one.controller.is_open
 
 
 @pytest.mark.parametrize(("ramp", "even"), [("even", True), ("locust", False)])
