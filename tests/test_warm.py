@@ -19,7 +19,9 @@ from tests import warm
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(sys.platform != "linux", reason="every start is cold"),
+    pytest.mark.skipif(
+        sys.platform != "linux" or "CHATLOAD_TEST_COLD" in os.environ, reason="every start is cold"
+    ),
 ]
 
 TELLS_ALL = """

@@ -127,7 +127,10 @@ def test_the_article_s_plan_turn_by_turn(simulator: Any, tmp_path: Path) -> None
         assert late_ms[len(late_ms) // 2] < 20
         assert errors[int(len(errors) * 0.9)] < 5
     summary = json.loads((out / "summary.json").read_text())
-    assert summary["turns"] == summary["succeeded"] == summary["ttft_ms"]["n"] == len(turns)
+    assert summary["turns"] == summary["succeeded"] == len(turns)
+    assert 0 < summary["ttft_ms"]["n"] <= len(turns), (
+        "of those due while all users were in, where there are enough"
+    )
 
 
 def test_two_processes_hold_the_same_plan(simulator: Any, tmp_path: Path) -> None:
