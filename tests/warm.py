@@ -28,7 +28,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 READ_AT_START = re.compile(r"PYTHON(?!PATH$)|LC_|LANG|GEVENT|LOCUST_SKIP|LOCUST_PLAYWRIGHT|MPL|HOME$|XDG_")
@@ -378,7 +378,9 @@ def become(request: Mapping[str, Any]) -> None:
         gevent.get_hub().loop.update_now()  # it is as of the imports: timers would be due at once
     if "locust" in sys.modules and PICTURES not in request["environment"]:
         stub: Any = ModuleType("plots.report.beside")
-        stub.beside = lambda folder: nullcontext(list)
+        stub.DrawingProcess = lambda: SimpleNamespace(
+            begin=lambda: None, beside=lambda folder: nullcontext(list)
+        )
         sys.modules[stub.__name__] = stub
     if request["session"]:
         os.setsid()
