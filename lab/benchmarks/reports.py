@@ -20,7 +20,9 @@ import msgspec
 
 from chatload.model.journal_lines import EndLine, HealthLine, StartLine, UserLine, encode
 from chatload.model.turn import Turn
-from chatload.store.manifest import Manifest, write_json
+from chatload.runner.finish import finish
+from chatload.store.manifest import Manifest, read_manifest, write_json
+from plots.report.beside import DrawingProcess
 
 MS, S = 1_000_000, 1_000_000_000
 START_NS, START_UTC_NS = 5_000 * S, 1_795_000_000 * S
@@ -133,6 +135,19 @@ def _turn(worker: str, user: int, number: int, due_ns: int, tokens: int, draw: r
     )  # fmt: skip
 
 
+def end_of(folder: Path) -> None:
+    """Verdict and reports, as a run writes them after its last turn; says after how many seconds each line came."""
+    plan, began = read_manifest(folder).plan, time.monotonic()
+    assert plan is not None
+    finish(
+        folder,
+        plan,
+        lambda words: print(f"{time.monotonic() - began:.2f} s {words}"),
+        DrawingProcess().beside,
+    )
+    print(f"{time.monotonic() - began:.2f} s end", flush=True)
+
+
 def measured(words: list[str]) -> tuple[float, float, float]:
     """(seconds, seconds of processor time, peak MB) of a command. Its children's peak must not be above its own."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
@@ -156,21 +171,27 @@ def main() -> None:
         "--folder", type=Path, default=Path("results/large"), help="made where it is not there"
     )
     parser.add_argument("--only-make", action="store_true")
+    parser.add_argument("--only-finish", action="store_true", help="do what a run does at its end")
     chosen = parser.parse_args()
     folder: Path = chosen.folder
     if not folder.exists():
         make_run(folder, chosen.turns, chosen.users, chosen.tokens, chosen.workers)
     if chosen.only_make:
         return
+    if chosen.only_finish:
+        end_of(folder)
+        return
     chatload = [sys.executable, "-m", "chatload"]
+    finish_it = ["-m", "lab.benchmarks.reports", "--folder", str(folder), "--only-finish"]
     print(f"{'command':32} {'seconds':>8} {'CPU-s':>8} {'peak MB':>8}", flush=True)
     for name, words in {
-        "report": ["report", str(folder)],
-        "report --csv": ["report", "--csv", str(folder)],
-        "report --csv-turns": ["report", "--csv-turns", str(folder)],
-        "report --html": ["report", str(folder), "--html"],
+        "report": [*chatload, "report", str(folder)],
+        "report --csv": [*chatload, "report", "--csv", str(folder)],
+        "report --csv-turns": [*chatload, "report", "--csv-turns", str(folder)],
+        "report --html": [*chatload, "report", str(folder), "--html"],
+        "what a run does at its end": [sys.executable, *finish_it],
     }.items():
-        wall_s, cpu_s, peak_mb = measured([*chatload, *words])
+        wall_s, cpu_s, peak_mb = measured(words)
         print(f"{name:32} {wall_s:8.1f} {cpu_s:8.1f} {peak_mb:8.0f}", flush=True)
 
 
