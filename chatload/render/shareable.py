@@ -20,10 +20,24 @@ LEFT_OUT = ("manifest", "samples")
 """Sections of a report that a shared one lacks: all conditions, and replies in full."""
 _EMPTY = frozenset(
     {
-        "prompt", "prompts", "prompts_column", "system_prompt", "trace", "sharegpt", "tools", "expect",
-        "headers", "access", "route", "out", "path", "power_metrics", "argv", "failed_in",
+        "prompt",
+        "prompts",
+        "prompts_column",
+        "system_prompt",
+        "trace",
+        "sharegpt",
+        "tools",
+        "expect",
+        "headers",
+        "access",
+        "route",
+        "out",
+        "path",
+        "power_metrics",
+        "argv",
+        "failed_in",
     }
-)  # fmt: skip
+)
 """Keys of the manifest whose values are left out, at any depth."""
 _TEXTS = frozenset({"prompt", "system_prompt"})
 """Those of them that are texts which other words may repeat."""

@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from simulator.text.tokens import Token, make_token, token_texts
 
 MADE_UP: Mapping[object, object] = {
-    "integer": 7, "number": 0.5, "boolean": True, "array": [], "object": {}, "null": None,
-}  # fmt: skip
+    "integer": 7,
+    "number": 0.5,
+    "boolean": True,
+    "array": [],
+    "object": {},
+    "null": None,
+}
 """A value of each type of JSON schema; "harbor" of all others."""
 
 

@@ -35,10 +35,15 @@ _DELTAS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta
 """Types of a delta, and the key of its text. Deltas of signatures and citations have no text."""
 _TYPES = frozenset(
     (
-        "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta",
-        "message_stop", "ping",
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+        "ping",
     )
-)  # fmt: skip
+)
 _FINISHES = {
     "end_turn": "stop",
     "stop_sequence": "stop",

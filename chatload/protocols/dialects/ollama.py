@@ -21,10 +21,20 @@ from chatload.protocols.message_parts import arguments_of, calls_of, image_url, 
 
 _FIELDS = frozenset(
     (
-        "model", "messages", "stream", "format", "keep_alive", "tools", "options", "think", "truncate", "shift",
-        "logprobs", "top_logprobs",
+        "model",
+        "messages",
+        "stream",
+        "format",
+        "keep_alive",
+        "tools",
+        "options",
+        "think",
+        "truncate",
+        "shift",
+        "logprobs",
+        "top_logprobs",
     )
-)  # fmt: skip
+)
 """Fields of a request; all others are options of the model."""
 _OPTIONS = {"max_tokens": "num_predict"}
 """OpenAI's names of options, and Ollama's."""

@@ -56,11 +56,20 @@ _ENDS = (
 )
 _TYPES = frozenset(
     (
-        *_PIECES, *_WHOLES, *_ENDS, "response.created", "response.in_progress", "response.queued",
-        "response.output_item.added", "response.output_item.done", "response.content_part.added",
-        "response.content_part.done", "response.reasoning_part.added", "response.reasoning_part.done",
+        *_PIECES,
+        *_WHOLES,
+        *_ENDS,
+        "response.created",
+        "response.in_progress",
+        "response.queued",
+        "response.output_item.added",
+        "response.output_item.done",
+        "response.content_part.added",
+        "response.content_part.done",
+        "response.reasoning_part.added",
+        "response.reasoning_part.done",
     )
-)  # fmt: skip
+)
 _LIMITS = ("max_output_tokens", "max_tokens")
 """Reasons of an incomplete response that mean "length"."""
 _CALLS = ("function_call", "custom_tool_call", "mcp_call")
