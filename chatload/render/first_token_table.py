@@ -10,9 +10,6 @@ from chatload.render.blocks import Block, Items, Paragraph, Section, Table
 from chatload.render.text_table import ABSENT, number, seconds
 from chatload.store.journal import Run
 
-ADDED_UP = 0.05
-"""Parts are said to add up where they do to so many ms; what rounding to µs leaves is less."""
-
 
 def first_token(run: Run, summary: Summary) -> Section | None:
     """The parts of the mean TTFT and who tells each; on the page only where the server tells none."""
