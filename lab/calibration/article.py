@@ -3,7 +3,8 @@
 The article sent 100 ShareGPT prompts, one every 1, 0.5, 0.25 s (fitted) and 0.05 s or all at once (unseen), and
 measured vLLM's total at fixed batch sizes (fitted). Its prompts are not known: lengths are drawn with ShareGPT's
 quantiles, and a figure of ours is the median over several draws: throughput depends on the last request to end, the
-lowest speed on one short answer, and both differ with the draw by more than with the costs.
+lowest speed on one short answer. The lowest speed differs between draws by a factor of 2 to 5, more than with the
+costs; the article's is of one draw more. So it is right where it lies in the range of ours.
 
 Speed of a request = its tokens / its duration, queue included. vLLM answers to the full length (ignore_eos). TGI has
 no ignore_eos: the answer ends where the model ends it, so its max_new_tokens is the same number here.
@@ -48,8 +49,8 @@ INTERVALS: Mapping[str, Mapping[float, tuple[float, float, float]]] = {
     },
 }
 FIGURES = ("requests/s", "average tokens/s", "lowest tokens/s")
-ALLOWED = dict(zip(FIGURES, (0.08, 0.08, 0.35), strict=True))
-"""Relative errors that count as 1 in the fit, and are promised for the median of the draws."""
+ALLOWED: Mapping[str, float | None] = dict(zip(FIGURES, (0.08, 0.08, None), strict=True))
+"""Relative errors that count as 1 in the fit, promised for the median of the draws; None: the range of them decides."""
 BATCH_ALLOWED = 0.05
 FITTED_INTERVALS = (1.0, 0.5, 0.25)
 BATCHES: Mapping[int, float] = {1: 59.0, 4: 222.0, 8: 432.0}  # tokens/s in total, vLLM
@@ -58,11 +59,16 @@ THROUGHPUT_REQUESTS = 1000  # benchmark_throughput.py's default; the article doe
 AT_ONCE = (4.13, 1973.84)  # requests/s, prompt and answer tokens/s: vLLM
 FIT_DRAWS = tuple(range(9))
 """Seeds of the lengths that the search uses."""
-CHECKED_DRAWS = tuple(range(9, 36))
-"""Others, for which the figures are promised to hold."""
+CHECKED_DRAWS = tuple(range(9, 48))
+"""Others, for which the figures are promised to hold: one draw more is outside the range of 39 once in 20 times."""
 ARTICLE_DRAW = 11
 """The one that docs/article.md sends over HTTP: of 24, the one nearest to the medians (`most_typical`)."""
-COST_NAMES = ("step_ms", "per_sequence_us", "per_context_token_ns", "prefill_ms", "per_prefill_token_us")
+SIZES = [15.0, 100.0, 8.0, 120.0]
+FAR = 3.0
+"""Distances beyond this do not count more in the search: the end of a range of few draws may be near the median."""
+LEAST_COST = {"step_ms": 13.1, "per_sequence_us": 0.0, "prefill_ms": 0.0, "per_prefill_token_us": 82.0}
+"""What the search moves, and what an RTX 4090 (1,008 GB/s, 165 TFLOP/s in fp16) needs at least: 12.3 GiB of weights
+are read in a step, a prompt token is 13.5 GFLOP. per_context_token_ns is not searched: 0.5 MiB of KV take 520 ns."""
 
 
 def playback(server: str, cost: Cost | None, seed: int) -> Playback:
@@ -142,22 +148,24 @@ def _at_once(server: str, count: int, seed: int, cost: Cost | None) -> list[Cali
 
 
 def fit(server: str, evaluations: int) -> Cost:
-    """The cost with the least sum of (error / allowed)^4 over the fitted figures, starting at the profile's.
+    """The cost with the least sum of distance^4 over the fitted figures, starting at the profile's.
 
     The fourth power asks for every figure to be within what is allowed, rather than for most to be well within.
     """
     profile = load_profile(f"{server}@{HARDWARE}")
 
     def cost(point: list[float]) -> Cost:
-        constants: dict[str, Any] = dict(zip(COST_NAMES, point, strict=True))
+        constants: dict[str, Any] = {
+            name: least + more for (name, least), more in zip(LEAST_COST.items(), point, strict=True)
+        }
         return replace(profile.cost, **constants)
 
     def residuals(point: list[float]) -> list[float]:
         found = figures(server, FIT_DRAWS, cost(point), unseen=False)
-        return [(one.error / one.allowed) ** 2 for one in found]
+        return [min(one.distance, FAR) ** 2 for one in found]
 
-    start = [float(getattr(profile.cost, name)) for name in COST_NAMES]
-    return cost(least_squares(residuals, start, evaluations=evaluations))
+    start = [max(0.0, getattr(profile.cost, name) - least) for name, least in LEAST_COST.items()]
+    return cost(least_squares(residuals, start, sizes=SIZES, evaluations=evaluations))
 
 
 def most_typical(draws: Sequence[int]) -> int:
@@ -172,10 +180,10 @@ def most_typical(draws: Sequence[int]) -> int:
         for seed in draws
     ]
     middle = [median(values) for values in zip(*columns, strict=True)]
-    allowed = list(ALLOWED.values()) * (len(middle) // len(ALLOWED))
+    ranges = [max(values) - min(values) for values in zip(*columns, strict=True)]
 
     def distance(values: Sequence[float]) -> float:
-        terms = zip(values, middle, allowed, strict=True)
-        return float(sum(((one / usual - 1) / limit) ** 2 for one, usual, limit in terms))
+        terms = zip(values, middle, ranges, strict=True)
+        return float(sum(((one - usual) / range_) ** 2 for one, usual, range_ in terms))
 
     return min(zip(draws, columns, strict=True), key=lambda each: distance(each[1]))[0]

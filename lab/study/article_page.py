@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chatload.render.markdown import table
 from chatload.store.this_host import this_machine
-from lab.calibration.article import ALLOWED, ARTICLE_DRAW, BATCH_ALLOWED, CHECKED_DRAWS
+from lab.calibration.article import ARTICLE_DRAW, CHECKED_DRAWS
 from lab.study.article_results import (
     FigureRow,
     Results,
@@ -67,11 +67,10 @@ def _without_draws(line: Row) -> Row:
 
 def _misses(rows: Sequence[FigureRow]) -> str:
     """Which fitted figures differ by more than the fit allows, and by how much."""
-    fitted = [row for row in rows if not row.unseen]
     found = [
         f"{row.load} {row.name} ({row.difference:+.1%})".replace("-", "−")
-        for row in fitted
-        if abs(row.difference) > ALLOWED.get(row.name, BATCH_ALLOWED)
+        for row in rows
+        if not (row.unseen or row.compared.holds)
     ]
     return (
         f"{', '.join(found)} differ by more than the fit allows"

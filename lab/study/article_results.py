@@ -10,7 +10,8 @@ from chatload.analysis.quantiles import percentile
 from chatload.analysis.summary import summarise
 from chatload.model.metrics import first_byte_ms, ttft_ms
 from chatload.store.journal import Run, read_run
-from lab.calibration.article import AT_ONCE, BATCHES, FIGURES, INTERVALS
+from lab.calibration.article import ALLOWED, AT_ONCE, BATCH_ALLOWED, BATCHES, FIGURES, INTERVALS
+from lab.calibration.calibration_row import CalibrationRow
 from lab.simulated_server import TruthLog, read_truth
 from lab.study.article_runs import TGI, TITLES, VLLM, Size
 
@@ -45,7 +46,21 @@ class FigureRow:
     @property
     def difference(self) -> float:
         """ours / published - 1; ours is the median of the draws, where there are some."""
-        return (self.draws.median if self.draws else self.ours) / self.published - 1
+        return self.compared.error
+
+    @property
+    def compared(self) -> CalibrationRow:
+        """The row as `python -m lab.calibration` judges it."""
+        draws = self.draws
+        return CalibrationRow(
+            self.load,
+            self.name,
+            self.published,
+            draws.median if draws else self.ours,
+            ALLOWED.get(self.name, BATCH_ALLOWED),
+            not self.unseen,
+            (draws.least, draws.most) if draws else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
