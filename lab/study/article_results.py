@@ -10,7 +10,15 @@ from chatload.analysis.quantiles import percentile
 from chatload.analysis.summary import summarise
 from chatload.model.metrics import first_byte_ms, ttft_ms
 from chatload.store.journal import Run, read_run
-from lab.calibration.article import ALLOWED, AT_ONCE, BATCH_ALLOWED, BATCHES, FIGURES, INTERVALS
+from lab.calibration.article import (
+    ALLOWED,
+    AT_ONCE,
+    BATCH_ALLOWED,
+    BATCHES,
+    ENDS_BY_ITSELF,
+    FIGURES,
+    INTERVALS,
+)
 from lab.calibration.calibration_row import CalibrationRow
 from lab.simulated_server import TruthLog, read_truth
 from lab.study.article_runs import TGI, TITLES, VLLM, Size
@@ -42,6 +50,7 @@ class FigureRow:
     ours: float
     unseen: bool = False
     draws: Draws | None = None
+    open_below: bool = False
 
     @property
     def difference(self) -> float:
@@ -60,6 +69,7 @@ class FigureRow:
             ALLOWED.get(self.name, BATCH_ALLOWED),
             not self.unseen,
             (draws.least, draws.most) if draws else None,
+            self.open_below,
         )
 
 
@@ -114,7 +124,10 @@ def interval_rows(results: Results) -> list[FigureRow]:
             draws = results.draws.get((server, interval_s), {})
             for name, theirs in zip(FIGURES, published, strict=True):
                 load = f"{TITLES[server]}, every {interval_s:g} s"
-                rows.append(FigureRow(load, name, theirs, ours[name], interval_s == 0.05, draws.get(name)))
+                ends = server in ENDS_BY_ITSELF
+                rows.append(
+                    FigureRow(load, name, theirs, ours[name], interval_s == 0.05, draws.get(name), ends)
+                )
     return rows
 
 

@@ -61,7 +61,10 @@ def test_the_articles_fitted_rows_hold_for_the_median_draw(server: str) -> None:
 )
 def test_an_extreme_is_right_where_it_may_be_one_draw_more(measured: float, distance: float) -> None:
     one = CalibrationRow("a", "lowest", measured, 30.0, None, spread=(20.0, 50.0))
-    assert (one.distance, one.holds) == (pytest.approx(distance), distance <= 1)
+    assert one.distance == pytest.approx(distance)
+    assert one.holds == (distance <= 1)
+    shorter = replace(one, open_below=True)
+    assert shorter.holds == (measured <= 50.0)
 
 
 def test_one_draw_more_is_outside_the_range_once_in_twenty_times() -> None:
