@@ -40,6 +40,8 @@ def main(arguments: Sequence[str]) -> int:
         "--check", action="store_true", help="exit 1 where docs/simulator.md has other tables"
     )
     chosen = parser.parse_args(arguments)
+    if chosen.machine and (chosen.write or chosen.check):
+        parser.error("--machine prints one table; --write and --check are of all")
     parts = []
     for name in [chosen.machine] if chosen.machine else (*MACHINES, "article"):
         parts.append("\n".join(article_lines() if name == "article" else machine_lines(MACHINES[name])))

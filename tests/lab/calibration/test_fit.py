@@ -256,6 +256,12 @@ def fit(
     return LoadFit(of, (1.0, 1.1), (1.005, 1.005), (Distribution(of, "TTFT", 100, recorded, ours), gaps))
 
 
+def test_one_machines_table_is_not_written_in_place_of_all(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        fit_table.main(["--machine", "article", "--write"])
+    assert "--write and --check are of all" in capsys.readouterr().err
+
+
 def test_the_fit_table_says_what_holds_and_what_misses_most() -> None:
     good = fit("good", (20.0, 40.0, 60.0), (22.0, 41.0, 61.0))
     bad = fit("bad", (20.0, 40.0, 60.0), (20.0, 20.0, 61.0))
