@@ -57,15 +57,14 @@ TUNING_CASES = (
 60 users arrive within 3 s, each with a prompt of some 250 tokens and an answer of 300. **Small: late users wait.**
 With 8 seats the first replies are fast, and every later user waits for the first token until a seat is free: the
 grey part grows from line to line. **Large: all start at once, then some stall.** vLLM 0.1.2 admits a request when
-its *prompt* fits into the KV cache (here 1,073 blocks of 16 tokens), without room for its answer. With 256 seats all
-60 are admitted, the cache is full a few tokens later, and the newest are preempted: their blocks are freed, they
-return to the front of the queue, and once there is room, prompt and answer so far are computed again. Their users
-have read a few words and wait (orange). In this run 30 of 60 were preempted (by the simulator's log), the newest
-after 4, 9, 14, 20, … tokens, for up to 11 s. This explains the article's remark that requests "start, emit 3–4
+its *prompt* fits into the KV cache (here 1,073 blocks of 16 tokens), without room for its answer. With 256 seats 56
+of 60 are admitted within 4 s, the cache is full a few tokens later, and the newest are preempted: their blocks are
+freed, they return to the front of the queue, and once there is room, prompt and answer so far are computed again.
+Their users have read a few words and wait (orange). In this run 25 of 60 were preempted (by the simulator's log), the
+newest after 7, 13, 19, 26, … tokens, for up to 9 s. This explains the article's remark that requests "start, emit 3–4
 tokens, then stall": the cause is recompute preemption for lack of KV blocks, not the option by itself. **Between**
-is a number of seats for which prompts *and* answers fit: seats ≈ KV tokens / (prompt + answer), here 17,168 / 550 ≈
-31. At 24 none is preempted, and the last user is served about as early as with 256. The short orange marks are steps
-that compute prompts.""",
+is a number of seats for which prompts *and* answers fit: seats ≈ KV tokens / (prompt + answer), here 31 (17,168 /
+550). At 24 none is preempted, and the last user is served 4 s later than with 256.""",
     ),
     TuningCase(
         key="max-concurrent-requests",
@@ -147,8 +146,8 @@ another.""",
 Eight users read long answers from vLLM 0.33 on an H100, and every 0.25 s another request brings a document of some
 2,800 tokens. A step computes the readers' next tokens *and* up to this many prompt tokens, so the option bounds the
 duration of a step and with it a reader's gap. Large: a document is computed in one step, its TTFT is short, and all
-readers have one long gap (the orange step near 60 ms). Small: the prompt is split ("chunked prefill"), so the
-readers' slow steps take about 17 ms, there are more of them, and the document's TTFT is longer. vLLM 0.1.2, the
+readers have one long gap (the orange step near 40 ms). Small: the prompt is split ("chunked prefill"), so the
+readers' slow steps take 10 to 17 ms, there are more of them, and the document's TTFT is longer. vLLM 0.1.2, the
 article's version, does not split prompts: there the option must be at least the longest prompt's length, because a
 longer prompt is never computed and gets an empty answer. Hence the article's advice "as large as fits".""",
     ),
