@@ -64,7 +64,8 @@ VARIABLES = (
     Variable("noise", "stalls_per_s", 0.5),
     Variable("noise", "stall_ms", 10.0),
     Variable("noise", "prompt_jitter_ms", 4.0),
-    Variable("noise", "prompt_delay_ms", 1.5),
+    Variable("noise", "prompt_delay_share", 0.05),
+    Variable("noise", "prompt_delay_ms", 4.0),
     Variable("noise", "prompt_stalls_per_s", 0.1),
     Variable("noise", "prompt_stall_ms", 25.0),
 )
