@@ -58,7 +58,7 @@ class NoiseSource:
         self._since_prompts_s += step_s
         if prompts:
             extra_ms += self._random.uniform(0.0, noise.prompt_jitter_ms)
-            if self._random.random() < noise.prompt_delay_share:
+            if noise.prompt_delay_share and self._random.random() < noise.prompt_delay_share:
                 extra_ms += self._random.expovariate(1 / noise.prompt_delay_ms)
             if self._random.random() < 1 - math.exp(-noise.prompt_stalls_per_s * self._since_prompts_s):
                 extra_ms += self._random.uniform(0.0, 2 * noise.prompt_stall_ms)
