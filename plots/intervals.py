@@ -26,10 +26,11 @@ Row = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Somebody else's figures for the runs of that name: interval in s → row."""
+    """Somebody else's figures for the runs of that name: interval in s → row; `label` in the legend."""
 
     name: str
     rows: Mapping[float, Row]
+    label: str
 
 
 def fits(runs: Sequence[Run]) -> bool:
@@ -41,13 +42,13 @@ def draw(runs: Sequence[Run], figure: Figure, references: Sequence[Reference] = 
     """Three panels over the mean time between arrivals, the rarest on the left; one line a run name."""
     figure.set_size_inches(10.5, 4.6)
     panels = figure.subplots(1, 3)
-    known = {reference.name: reference.rows for reference in references}
+    known = {reference.name: reference for reference in references}
     for place, (name, rows) in enumerate(series(runs).items()):
         look = look_of(name, place)
         for column, axes in enumerate(panels):
             _line(axes, rows, column, look.marked, name)
             if name in known:
-                _line(axes, known[name], column, {**look.marked, **HOLLOW}, f"{name}, reference")
+                _line(axes, known[name].rows, column, {**look.marked, **HOLLOW}, known[name].label)
     for axes, (quantity, detail) in zip(panels, PANELS, strict=True):
         show(axes, quantity, detail)
         axes.set_xlabel("time between arrivals (s)")

@@ -23,7 +23,12 @@ def draw_article(results: Results, folder: Path) -> None:
         for interval_s in INTERVALS[server]
         if interval_s in results.size.intervals
     ]
-    published = [intervals.Reference(TITLES[server], table) for server, table in INTERVALS.items()]
+    published = [
+        intervals.Reference(
+            results.run(name, "every 1 s").name, INTERVALS[server], f"{TITLES[server]}, the article"
+        )
+        for server, name in FOLDERS.items()
+    ]
     write_picture(PICTURES["intervals"].having(references=published), rows, folder / "article-intervals.png")
     batches = [throughput_levels.Reference("the article", BATCHES)]
     levels = PICTURES["throughput_levels"].having(references=batches)

@@ -74,8 +74,8 @@ def test_intervals_are_told_by_the_due_times_one_line_a_name(tmp_path: Path) -> 
 def test_a_reference_is_drawn_hollow_beside_its_run(tmp_path: Path) -> None:
     run = open_loop(tmp_path / "run", 0.5, "a")
     said = [
-        intervals.Reference("a", {0.5: (1.0, 40.0, 20.0)}),
-        intervals.Reference("b", {0.5: (9.0, 9.0, 9.0)}),
+        intervals.Reference("a", {0.5: (1.0, 40.0, 20.0)}, "a, reference"),
+        intervals.Reference("b", {0.5: (9.0, 9.0, 9.0)}, "b, reference"),
     ]
     figure = drawn(PICTURES["intervals"].having(references=said), [run])
     assert [list(axes.lines[1].get_ydata()) for axes in figure.axes] == [[1.0], [40.0], [20.0]]
