@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
+from simulator.build import build_server
 from simulator.engine.engine import Engine
 from simulator.engine.frontend import Frontend, FrontendCost
 from simulator.engine.host_noise import QUIET, HostNoise, NoiseSource
 from simulator.engine.profiles import without_client
+from simulator.engine.realtime_engine import RealtimeEngine
 from simulator.engine.step_cost import Cost
+from simulator.ground_truth.truth_log import TruthLog
+from simulator.options import parse_options
 from simulator.schedulers.interface import Plan
 from simulator.schedulers.sequence import Sequence
 from simulator.schedulers.vllm_v1 import V1Limits, VllmV1Scheduler
@@ -259,6 +264,22 @@ def test_a_client_on_the_servers_host_delays_the_launch_of_prompts_by_the_stream
     assert steps_ms(cost, {0: 10, 2: 10})[:3] == [(12.0, 0), (2.0, 1), (12.5, 1)]
     cost, _ = without_client(cost, FrontendCost())
     assert cost == AHEAD
+
+
+@pytest.mark.parametrize(("given", "takes"), [([], True), (["--client-apart"], False)])
+def test_a_simulated_server_has_the_client_on_its_host_unless_it_is_apart(
+    monkeypatch: pytest.MonkeyPatch, given: list[str], takes: bool
+) -> None:
+    frontends: list[FrontendCost] = []
+    monkeypatch.setattr(RealtimeEngine, "set_frontend", lambda self, cost, seed: frontends.append(cost))
+    options = parse_options(["--speak", "vllm", "--profile", "h200-llama2-7b", *given])
+    loop = asyncio.new_event_loop()
+    server = build_server("vllm", options, loop, TruthLog(None))
+    assert isinstance(server.engine, RealtimeEngine)
+    assert (server.engine.engine.cost.client_launch_us > 0) is takes
+    assert [cost.client_event_us > 0 for cost in frontends] == [takes]
+    server.engine.stop()
+    loop.close()
 
 
 def test_an_engine_adds_the_noise_to_its_steps() -> None:
