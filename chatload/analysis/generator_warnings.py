@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from chatload.analysis.generator_load import (
     LAGGING_P99_MS,
@@ -13,7 +13,7 @@ from chatload.analysis.generator_load import (
     worst_lag_ms,
 )
 from chatload.analysis.held_streams import is_held
-from chatload.analysis.mark_bounds import SPOILING
+from chatload.analysis.mark_bounds import LATENESS, SPOILING
 from chatload.analysis.validity import bound_words, moves
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
@@ -52,16 +52,19 @@ def slow_generator(run: Run, summary: Summary) -> Iterator[str]:
     elif late:
         cause, sends = f"Sends were late: {sends}. The load generator did not keep the plan.", ""
     else:
-        yield from (f"{words}." for words in _marked(summary))
+        yield from (f"{words}." for words in _marked(summary, summary.marks))
         return
     # Of a run that is not trustworthy the remedy is said before all warnings.
     cure = f" {remedy(run, lag_is_said=lag_ms > LAGGING_P99_MS)}" if summary.validity.trustworthy else ""
     doubtful = [f"sends were late: {sends}"] if sends else []
-    doubtful += _marked(summary)
+    caused = {mark: n for mark, n in summary.marks.items() if mark in LATENESS}
+    doubtful += _marked(summary, caused)
     if lag_ms > LAGGING_P99_MS and (stamps := _user_space(summary)):
         doubtful.append(f"{stamps[0].lower()}{stamps[1:]}")
     what = f" What that makes doubtful: {'; '.join(doubtful)}." if doubtful else ""
     yield f"{cause}{cure}{what}"
+    others = {mark: n for mark, n in summary.marks.items() if mark not in caused}
+    yield from (f"{words}." for words in _marked(summary, others, bounds=not caused))
 
 
 def _late_of_all(run: Run) -> tuple[list[float], int]:
@@ -78,20 +81,21 @@ def _late_ms(turn: Turn) -> float:
     return (turn.sent_ns - turn.due_ns) / 1e6 - (turn.connect_ms or 0.0) - (turn.tls_ms or 0.0)
 
 
-def _marked(summary: Summary) -> list[str]:
-    """Which marks turns have, and between which values the figures lie because of those; empty without marks."""
+def _marked(summary: Summary, marks: Mapping[str, int], bounds: bool = True) -> list[str]:
+    """How many turns have these marks, and, with `bounds`, the bounds of figures by all marks; empty without marks."""
     named = [
-        f"“{one_line(mark, 60)}”" + (f" ({SPOILING[mark]})" if mark in SPOILING else "")
-        for mark in summary.marks
+        f"“{one_line(mark, 60)}”" + (f" ({SPOILING[mark]})" if mark in SPOILING else "") for mark in marks
     ]
     if not named:
         return []
-    counts = [plural(n, "turn") if place == 0 else f"{n:,}" for place, n in enumerate(summary.marks.values())]
-    marks = listed([f"{count} marked {words}" for count, words in zip(counts, named, strict=True)])
+    counts = [plural(n, "turn") if place == 0 else f"{n:,}" for place, n in enumerate(marks.values())]
+    turns = listed([f"{count} marked {words}" for count, words in zip(counts, named, strict=True)])
     validity = summary.validity
-    bounds = [bound_words(one) for one in validity.bounds if one.metric == "ttft_ms" or moves(one)]
-    figures = f", so of {plural(validity.turns, 'turn')} {', '.join(bounds)}" if bounds else ""
-    return [f"{marks}, in the field marks of the journal's lines{figures}"]
+    moved = [
+        bound_words(one) for one in validity.bounds if bounds and (one.metric == "ttft_ms" or moves(one))
+    ]
+    figures = f", so of {plural(validity.turns, 'turn')} {', '.join(moved)}" if moved else ""
+    return [f"{turns}, in the field marks of the journal's lines{figures}"]
 
 
 def packed(run: Run, summary: Summary) -> Iterator[str]:

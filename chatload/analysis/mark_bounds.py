@@ -24,6 +24,8 @@ SPOILING = {
     "clock_step": "the machine's clock was set meanwhile",
 }
 """Marks that make a turn spoiled, in words."""
+LATENESS = ("censored_first", "hub_lag", "late_send")
+"""Marks that a late load generator causes."""
 
 MOST_SPOILED = 0.01
 """Share of spoiled turns beyond which a run that goes on is doubted."""

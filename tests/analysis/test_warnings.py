@@ -204,6 +204,12 @@ BOTH_WAYS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
      "lines, so of 100 turns TTFT p50",
      {"change": lambda t: sent_late(40, marks=("hub_lag",) if t.user == 0 else ())(t), "more": HELD_UP},
      {"change": lambda t: sent_late(40, marks=("hub_lag",) if t.user == 0 else ())(t)}),
+    ("slow_generator", "10 turns marked “clock_step” (the machine's clock was set meanwhile), in the field",
+     {"change": some(lambda t: replace(t, marks=("clock_step",))), "more": HELD_UP}, {"more": HELD_UP}),
+    ("slow_generator", "What that makes doubtful: 10 turns marked “hub_lag” (our own lag is inside the first token's "
+     "time), in the field",
+     {"change": some(lambda t: replace(t, marks=("hub_lag", "clock_step"))), "more": HELD_UP},
+     {"change": some(lambda t: replace(t, marks=("clock_step",))), "more": HELD_UP}),
     ("slow_generator", "What that makes doubtful: all arrival times were taken in user space (TLS, or no kernel",
      {"change": own_stamps, "more": HELD_UP}, {"change": own_stamps, "more": BUSY}),
     ("first_byte", "good replies the first byte is not the first token: it came 27 ms before it (median) and was a "
