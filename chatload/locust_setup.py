@@ -93,7 +93,7 @@ def install(shape: Shape) -> None:
             if mistakes and environment.parsed_options.processes:  # the parent of these says so itself
                 raise SystemExit(2)
             _exit_if(mistakes)
-            # Beware: a worker started by --processes has these, too, and would write its empty table over the master's.
+            # A worker that --processes started has these options too: it would write its own table over the master's.
             options = environment.parsed_options
             options.json, options.json_file, options.html_file = False, None, None
             agent = WorkerAgent(LocustProcess(environment), LocustMaster(environment.runner))

@@ -1,4 +1,4 @@
-"""Computes parts of a large run's report beside each other, in forks of this process, where there are cores for it."""
+"""Computes parts of a large run's summary in parallel, in forks of this process, if it has enough cores."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 LEAST_CORES, LEAST_TURNS, MOST_TURNS = 4, 4_000, 300_000
-"""Forks are made from so many cores and turns on. Each takes memory of its own for what it touches: of more turns than
-`MOST_TURNS` all forks together would take more than the run itself."""
+"""Forks are made from so many cores and turns on. A fork copies the memory that it touches: beyond `MOST_TURNS` all
+forks together would take more memory than the run itself."""
 FROM_THE_TERMINAL = (signal.SIGINT, signal.SIGTERM)
 
 Given = ParamSpec("Given")
@@ -22,11 +22,11 @@ Value = TypeVar("Value")
 
 
 class Forks:
-    """`begin` has a function computed by a fork of this process, and returns what waits for its value.
+    """Calls functions in forks of this process.
 
-    Without forks, or where one fails, this process computes the function when its value is asked for, so that values
-    and exceptions are always the same. Beware: a fork of a process with gevent has copies of its greenlets, which must
-    not run: what is begun may neither wait nor sleep.
+    If forks are not allowed, or one fails, this process calls the function itself when its value is read, so values
+    and exceptions are the same either way. Beware: a fork of a process with gevent has copies of its greenlets, which
+    must not run, so the functions may neither wait nor sleep.
     """
 
     def __init__(self, allowed: bool) -> None:
@@ -36,21 +36,20 @@ class Forks:
     def begin(
         self, of: Callable[Given, Value], *given: Given.args, **named: Given.kwargs
     ) -> Callable[[], Value]:
-        """Have `of(...)` computed."""
+        """Start `of(*given, **named)`; the returned function waits for its value."""
         here = partial(of, *given, **named)
         return self._forked(here) if self._allowed else here
 
     def _forked(self, here: Callable[[], Value]) -> Callable[[], Value]:
-        from posix import (
-            fork,
-        )  # not os.fork, which is gevent's in a run: it wakes the event loop of the child
+        # Not os.fork: during a run that is gevent's, which wakes the event loop of the child.
+        from posix import fork
 
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, FROM_THE_TERMINAL)  # which the parent handles
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, FROM_THE_TERMINAL)  # the parent handles these
         try:
-            told = open(os.memfd_create("chatload"), "w+b", buffering=0)  # noqa: SIM115 - until the value is read
+            result = open(os.memfd_create("chatload"), "w+b", buffering=0)  # noqa: SIM115 - closed by `value`
             child = fork()
             if not child:
-                _tell(here, told.fileno())
+                _write_value(here, result.fileno())
         except OSError:  # no more open files, or processes
             return here
         finally:
@@ -58,11 +57,11 @@ class Forks:
         self._running.add(child)
 
         def value() -> Value:
-            with told:
+            with result:
                 if not self._ended_well(child):
                     return here()
-                told.seek(0)
-                found: Value = pickle.loads(told.read())
+                result.seek(0)
+                found: Value = pickle.loads(result.read())
                 return found
 
         return value
@@ -71,24 +70,24 @@ class Forks:
         self._running.discard(child)
         try:
             return os.waitpid(child, 0)[1] == 0
-        except ChildProcessError:  # somebody else waited for it: nobody knows how it ended
+        except ChildProcessError:  # other code has waited for it, so its exit code is unknown
             return False
 
     def end(self) -> None:
-        """End those that still compute: nobody asks for their values any more."""
+        """Kill the forks whose values were not read."""
         for child in [*self._running]:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
             self._ended_well(child)
 
 
-def _tell(here: Callable[[], object], told: int) -> None:
-    """Compute, write the value, and end without what Python does at its end: that is the parent's."""
+def _write_value(here: Callable[[], object], result: int) -> None:
+    """In the fork: write the pickled value to a file descriptor and exit, without Python's exit handlers."""
     code = 1
     try:
         data = memoryview(pickle.dumps(here(), pickle.HIGHEST_PROTOCOL))
         while data:
-            data = data[os.write(told, data) :]
+            data = data[os.write(result, data) :]
         code = 0
     finally:
         os._exit(code)
@@ -96,10 +95,10 @@ def _tell(here: Callable[[], object], told: int) -> None:
 
 @contextmanager
 def forks(turns: int) -> Iterator[Forks]:
-    """Makes forks for a run of so many turns, and ends them with the block, or with this process."""
+    """Forks for a run of `turns` turns; those left are killed at the end of the block or of this process."""
     enough = LEAST_TURNS <= turns <= MOST_TURNS and cores() >= LEAST_CORES
     made = Forks(enough and sys.platform == "linux")
-    atexit.register(made.end)  # after a second Ctrl-C this process ends without coming back to this block
+    atexit.register(made.end)  # a second Ctrl-C ends this process without leaving this block
     try:
         yield made
     finally:
@@ -108,5 +107,5 @@ def forks(turns: int) -> Iterator[Forks]:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -52,39 +52,39 @@ from chatload.store.journal import Run
 WITH_FAILURES = ("ttft_ms", "e2e_ms")
 """Metrics that are also told with each failed turn as endless."""
 METRIC_PARTS = 3
-"""The metrics of turns are computed in so many parts beside each other."""
+"""Number of parts in which the metrics of turns are computed in parallel."""
 NO_NAME = "(no name)"
 """The part of turns without a name, beside others that have one."""
 
 
 def summarise(run: Run, window: str = "") -> Summary:
     """The run as sums, what it lacks, and its warnings; `window`: "all-in" or "whole", empty: as the run was told."""
-    with forks(len(run.turns)) as beside:
-        made = _sums(run, window, beside)
+    with forks(len(run.turns)) as parallel:
+        made = _sums(run, window, parallel)
         plan = run.manifest.plan
         if plan is not None:
             made = with_slos(made, run, plan.slo, window)
-        return msgspec.structs.replace(made, warnings=tuple(warnings(run, made, beside)))
+        return msgspec.structs.replace(made, warnings=tuple(warnings(run, made, parallel)))
 
 
-def _sums(run: Run, window: str, beside: Forks) -> Summary:
-    """All but SLOs and warnings. What takes long is begun first, beside the rest, each about as long as the others."""
+def _sums(run: Run, window: str, parallel: Forks) -> Summary:
+    """All but SLOs and warnings. The parts that take long start first, in parallel with the rest."""
     turns = run.turns
-    still, bunches = beside.begin(standstill, run), beside.begin(bunching, run)
+    still, bunches = parallel.begin(standstill, run), parallel.begin(bunching, run)
     found = samples(turns, run.manifest.load, asked_of(run, window))
     figures = found.figures
     good = [turn for turn in turns if turn.ok]
-    gaps, metrics = _gaps(turns, found, beside), _metrics(turns, found, beside)
-    first_token = beside.begin(_first_token, run, figures)
+    gaps, metrics = _gaps(turns, found, parallel), _metrics(turns, found, parallel)
+    first_token = parallel.begin(_first_token, run, figures)
     inside = figures.of(turns)
-    stalls, failed_too = beside.begin(_stalls, good), beside.begin(_with_failures, inside)
+    stalls, failed_too = parallel.begin(_stalls, good), parallel.begin(_with_failures, inside)
     view = server_view(run)
     failed = Counter(turn.failure_code for turn in turns if turn.failed)
-    connections = beside.begin(_connections, run)
+    connections = parallel.begin(_connections, run)
     of_figures, gap_metrics = gaps()
-    validity = beside.begin(validity_of, run, window, found=found, gaps_us=of_figures)
-    steady = beside.begin(_steady, turns, found)
-    whole = beside.begin(throughput, turns, whole_window(turns))
+    validity = parallel.begin(validity_of, run, window, found=found, gaps_us=of_figures)
+    steady = parallel.begin(_steady, turns, found)
+    whole = parallel.begin(throughput, turns, whole_window(turns))
     time_to_first, queue = first_token()
     told = metrics()
     return Summary(
@@ -151,7 +151,7 @@ def _steady(turns: Sequence[Turn], found: Samples) -> Throughput | None:
 Told = dict[str, Distribution | None]
 
 
-def _metrics(turns: Sequence[Turn], found: Samples, beside: Forks) -> Callable[[], tuple[Told, Told]]:
+def _metrics(turns: Sequence[Turn], found: Samples, parallel: Forks) -> Callable[[], tuple[Told, Told]]:
     """Every metric of the good turns of both samples, but those of gaps.
 
     Of a run of which the samples are the same, the second has none. Each is computed once a turn: the figures' turns
@@ -179,7 +179,8 @@ def _metrics(turns: Sequence[Turn], found: Samples, beside: Forks) -> Callable[[
 
     every = turn_metrics()
     parts = [
-        (every[i::METRIC_PARTS], beside.begin(described, every[i::METRIC_PARTS])) for i in range(METRIC_PARTS)
+        (every[i::METRIC_PARTS], parallel.begin(described, every[i::METRIC_PARTS]))
+        for i in range(METRIC_PARTS)
     ]
 
     def metrics() -> tuple[Told, Told]:
@@ -191,17 +192,17 @@ def _metrics(turns: Sequence[Turn], found: Samples, beside: Forks) -> Callable[[
 
 
 def _gaps(
-    turns: Sequence[Turn], found: Samples, beside: Forks
+    turns: Sequence[Turn], found: Samples, parallel: Forks
 ) -> Callable[[], tuple[Counter[int], tuple[Told, Told]]]:
     """(how often each gap occurs in the good turns of the figures, the metrics of gaps of both samples)."""
     part = [turn for turn in found.figures.of(turns) if turn.ok]
     half = len(part) // 2
-    halves = beside.begin(GapCounts, part[:half]), beside.begin(GapCounts, part[half:])
+    halves = parallel.begin(GapCounts, part[:half]), parallel.begin(GapCounts, part[half:])
     others = None
     if found.figures.name != found.whole.name:
         inside = set(found.figures.index)
         rest = [turn for i in found.whole.index if i not in inside and (turn := turns[i]).ok]
-        others = beside.begin(GapCounts, rest)
+        others = parallel.begin(GapCounts, rest)
 
     def gaps() -> tuple[Counter[int], tuple[Told, Told]]:
         counted = halves[0]()

@@ -36,18 +36,18 @@ Check = Callable[[Run, Summary], Iterator[str]]
 
 UNREACHABLE = "The server could not be reached: check --host, port and TLS"
 PARTS = 4
-"""The checks are made in so many parts beside each other."""
+"""Number of parts in which the checks are made in parallel."""
 REOPENED_SHARE = 0.05
 """Share of the turns after a good reply beyond which opening connections anew is a habit of the server."""
 
 
-def warnings(run: Run, summary: Summary, beside: Forks) -> list[str]:
+def warnings(run: Run, summary: Summary, parallel: Forks) -> list[str]:
     """All warnings about the run, the worst first: how it ended, failures, our own faults, then the tokens."""
 
     def told(checks: Sequence[Check]) -> list[list[str]]:
         return [list(check(run, summary)) for check in checks]
 
-    parts = [beside.begin(told, CHECKS[i::PARTS]) for i in range(PARTS)]
+    parts = [parallel.begin(told, CHECKS[i::PARTS]) for i in range(PARTS)]
     each = zip_longest(*(part() for part in parts), fillvalue=())
     found = [words for together in each for those in together for words in those]
     noted = [*run.manifest.problems, *run.manifest.warnings]

@@ -1,6 +1,6 @@
-"""`python -m plots.report`: the figures of a run's report.html, pickled, to the process that started this one.
+"""`python -m plots.report`: writes the figures of a run's report.html, pickled, to the process that started it.
 
-It tells the run folder by stdin, when there is one to draw; at once, all that is needed is imported.
+That process writes the folder RUN to stdin once there is a run to draw; modules are imported before it comes.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if __name__ == "__main__":
     gc.freeze()
     gc.enable()
     folder = sys.stdin.buffer.read()
-    if not folder:  # who would ask has ended
+    if not folder:  # the parent has ended
         sys.exit(0)
     told = os.dup(1)
     os.dup2(2, 1)  # a picture that prints does not print into the figures
     drawn = pickle.dumps(side_by_side([read_run(Path(os.fsdecode(folder)))]))
-    with suppress(BrokenPipeError), open(told, "wb") as stream:  # who asked may have been killed meanwhile
+    with suppress(BrokenPipeError), open(told, "wb") as stream:  # the parent may have been killed meanwhile
         stream.write(drawn)

@@ -1,4 +1,4 @@
-"""Draws the figures of report.html beside other work: importing matplotlib and drawing a large run take seconds."""
+"""Draws the figures of report.html while other work goes on: importing matplotlib and drawing take seconds."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from chatload.analysis.forks import cores
 from chatload.model import output
 from chatload.render.blocks import Figure
 from chatload.store.journal import Run
@@ -36,7 +37,7 @@ class DrawingProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def begin(self) -> None:
-        """Have it import what it needs, before there is a folder to draw. It ends with this process."""
+        """Start it, so that it imports modules before there is a folder to draw. It ends with this process."""
         path = os.pathsep.join(filter(None, (OURS, os.environ.get("PYTHONPATH"))))
         self.end()
         self._process = subprocess.Popen(
@@ -46,11 +47,11 @@ class DrawingProcess:
             stdout=subprocess.PIPE,
             process_group=0,  # Ctrl-C is for us: we end it
         )
-        atexit.register(self.end)  # after a second Ctrl-C this process ends without coming back to its blocks
+        atexit.register(self.end)  # a second Ctrl-C ends this process without leaving its blocks
 
     @contextmanager
     def beside(self, folder: Path) -> Iterator[Drawn]:
-        """The figures of a folder, which it draws while the block goes on; it ends with the block."""
+        """Draw the figures of a folder while the block runs. The process ends with the block."""
         if self._process is None:
             self.begin()
         process = self._process
@@ -64,7 +65,7 @@ class DrawingProcess:
             self.end()
 
     def end(self) -> None:
-        """End the process, if there is one."""
+        """Kill the process, if there is one."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -95,7 +96,7 @@ def side_by_side(runs: Sequence[Run]) -> Sequence[Figure]:
     from plots.report import figures as here
 
     turns = sum(len(run.turns) for run in runs)
-    count = min(MOST_PROCESSES, os.cpu_count() or 1, turns // TURNS_A_PROCESS)
+    count = min(MOST_PROCESSES, cores(), turns // TURNS_A_PROCESS)
     if count < 2 or sys.platform != "linux":
         return here.figures(runs)
     pictures = [*PICTURES.values()]

@@ -30,7 +30,7 @@ def test_several_processes_draw_what_one_does_and_one_that_dies_leaves_its_pictu
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     runs = [read_run(HERE / "tiny")]
     monkeypatch.setattr(beside, "TURNS_A_PROCESS", 1)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(beside, "cores", lambda: 2)
     chosen = {name: PICTURES[name] for name in ("ttft_cdf", "comparison", "first_byte")}
     for module in (registry, "plots.report.figures"):
         path = module if isinstance(module, str) else module.__name__
