@@ -53,8 +53,6 @@ FIGURES = ("requests/s", "average tokens/s", "lowest tokens/s")
 ALLOWED: Mapping[str, float | None] = dict(zip(FIGURES, (0.08, 0.08, None), strict=True))
 """Relative errors that count as 1 in the fit, promised for the median of the draws; None: the range of them decides."""
 BATCH_ALLOWED = 0.05
-ENDS_BY_ITSELF = ("tgi-0.9.3",)
-"""Servers without ignore_eos: some of the article's answers may have been shorter than asked for."""
 FITTED_INTERVALS = (1.0, 0.5, 0.25)
 BATCHES: Mapping[int, float] = {1: 59.0, 4: 222.0, 8: 432.0}  # tokens/s in total, vLLM
 BATCH_PROMPT_TOKENS, BATCH_ANSWER_TOKENS = 32, 256  # not given; ours
@@ -118,7 +116,6 @@ def figures(
                     allowed=ALLOWED[name],
                     fitted=fitted,
                     spread=(min(ours), max(ours)),
-                    open_below=server in ENDS_BY_ITSELF,
                 )
             )
     if server == "vllm-0.1.2":

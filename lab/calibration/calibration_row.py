@@ -14,7 +14,6 @@ class CalibrationRow:
 
     `spread`: least and most of several draws, whose median `ours` is. `allowed` None: an extreme of few requests, which
     differs so much from draw to draw that one measured value says only whether it may be one more of the draws.
-    `open_below`: where what was measured had a reason of its own to be lower, only what lies above the spread is wrong.
     """
 
     load: str
@@ -24,7 +23,6 @@ class CalibrationRow:
     allowed: float | None
     fitted: bool = True
     spread: tuple[float, float] | None = None
-    open_below: bool = False
 
     @property
     def error(self) -> float:
@@ -37,10 +35,7 @@ class CalibrationRow:
         if self.allowed is not None:
             return abs(self.error) / self.allowed
         assert self.spread is not None
-        above = self.measured > self.ours
-        if self.open_below and not above:
-            return 0.0
-        way = abs((self.spread[1] if above else self.spread[0]) - self.ours)
+        way = abs(self.spread[self.measured > self.ours] - self.ours)
         return abs(self.measured - self.ours) / max(way, TINY)
 
     @property
@@ -56,7 +51,7 @@ def table(figures: Iterable[CalibrationRow], source: str) -> Iterator[str]:
     """
     yield f"{'load':24} {'figure':20} {source:>10} {'ours':>10} {'diff':>8} {'allowed':>8}"
     for one in figures:
-        allowed = f"{one.allowed:.0%}" if one.allowed is not None else "≤ most" if one.open_below else "range"
+        allowed = f"{one.allowed:.0%}" if one.allowed is not None else "range"
         spread = f"  {one.spread[0]:.2f} … {one.spread[1]:.2f}" if one.spread else ""
         mark = ("" if one.fitted else "  unseen") + ("" if one.holds else "  miss")
         yield (

@@ -72,8 +72,9 @@ def _misses(rows: Sequence[FigureRow]) -> str:
         for row in rows
         if not (row.unseen or row.compared.holds)
     ]
+    verb = "differs" if len(found) == 1 else "differ"
     return (
-        f"{', '.join(found)} differ by more than the fit allows"
+        f"{', '.join(found)} {verb} by more than the fit allows"
         if found
         else "all are within what the fit allows"
     )

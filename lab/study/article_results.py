@@ -15,7 +15,6 @@ from lab.calibration.article import (
     AT_ONCE,
     BATCH_ALLOWED,
     BATCHES,
-    ENDS_BY_ITSELF,
     FIGURES,
     INTERVALS,
 )
@@ -50,7 +49,6 @@ class FigureRow:
     ours: float
     unseen: bool = False
     draws: Draws | None = None
-    open_below: bool = False
 
     @property
     def difference(self) -> float:
@@ -69,7 +67,6 @@ class FigureRow:
             ALLOWED.get(self.name, BATCH_ALLOWED),
             not self.unseen,
             (draws.least, draws.most) if draws else None,
-            self.open_below,
         )
 
 
@@ -124,10 +121,7 @@ def interval_rows(results: Results) -> list[FigureRow]:
             draws = results.draws.get((server, interval_s), {})
             for name, theirs in zip(FIGURES, published, strict=True):
                 load = f"{TITLES[server]}, every {interval_s:g} s"
-                ends = server in ENDS_BY_ITSELF
-                rows.append(
-                    FigureRow(load, name, theirs, ours[name], interval_s == 0.05, draws.get(name), ends)
-                )
+                rows.append(FigureRow(load, name, theirs, ours[name], interval_s == 0.05, draws.get(name)))
     return rows
 
 
